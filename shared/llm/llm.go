@@ -1,0 +1,55 @@
+// Package llm is the port to language models: one request, one reply, and what
+// it cost. Retries, redaction and budgets are the caller's.
+package llm
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Model answers requests. It is safe for concurrent use.
+type Model interface {
+	// Complete asks once. The error is one of this package's, or the context's.
+	Complete(ctx context.Context, r Request) (Reply, error)
+}
+
+// Request is one question.
+type Request struct {
+	Model       string // "" for the model's own default
+	System      string
+	User        string
+	MaxTokens   int
+	Temperature float64
+	Referer     string // sent as HTTP-Referer where not empty
+	Title       string // sent as X-Title where not empty
+}
+
+// Reply is the model's answer.
+type Reply struct {
+	Text  string
+	Model string // the model that answered
+	// Truncated says that the answer stopped at MaxTokens.
+	Truncated bool
+	Usage     Usage
+}
+
+// Usage is what one call took.
+type Usage struct {
+	PromptTokens int           `json:"prompt_tokens"`
+	OutputTokens int           `json:"output_tokens"`
+	CostUSD      float64       `json:"cost_usd"` // as the endpoint tells it; 0 where it does not
+	Latency      time.Duration `json:"latency_ns"`
+}
+
+// The errors of this port.
+var (
+	// ErrUnavailable: refused connection, timeout, 408, 429 or 5xx. Another try
+	// may help.
+	ErrUnavailable = errors.New("the model does not answer")
+	// ErrRejected: the endpoint refuses the request or the key. Another try
+	// does not help.
+	ErrRejected = errors.New("the model endpoint rejects the request")
+	// ErrEmpty: an answer without text, or a refusal.
+	ErrEmpty = errors.New("the model answered without text")
+)

@@ -1,0 +1,102 @@
+// Package metric names every instrument, span and attribute of the product, on
+// the OpenTelemetry API. The telemetry package decides where they go:
+// Prometheus at /metrics, CloudWatch from Lambda. The names are those of story
+// 4.1, and are what dashboards and alerts are written against.
+package metric
+
+import (
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const scope = "github.com/deskhand/deskhand"
+
+var meter = otel.Meter(scope)
+
+// Tracer makes the spans of the product.
+var Tracer trace.Tracer = otel.Tracer(scope)
+
+// The spans of one enhancement, in order: one trace across the queue.
+const (
+	SpanWebhookReceived  = "webhook_received"
+	SpanJobQueued        = "job_queued"
+	SpanContextGathering = "context_gathering"
+	SpanLLMCall          = "llm_call"
+	SpanTicketUpdate     = "ticket_update"
+)
+
+// Counters and histograms. Labels: tenant_id, operation_type and status
+// ("success", "failure" or a more exact word) where they apply.
+var (
+	// EnhancementRequests counts enhancement jobs by how they ended.
+	EnhancementRequests = counter("enhancement_requests_total", "Enhancement jobs, by tenant and how they ended")
+	// EnhancementDuration is the time from pickup to the end of a job, in seconds.
+	EnhancementDuration = seconds("enhancement_duration_seconds", "Time of one enhancement job from pickup to its end")
+	// EnhancementAge is the time from the webhook to the note, in seconds.
+	EnhancementAge = seconds("enhancement_age_seconds", "Time from the webhook to the note on the ticket")
+	// Webhooks counts received webhooks by answer.
+	Webhooks = counter("webhook_requests_total", "Webhooks received, by tenant and answer")
+	// HistoryStored counts past tickets stored (story 2.5B).
+	HistoryStored = counter("ticket_history_stored_total", "Past tickets stored, by tenant, source and status")
+	// SourceDuration is the time of one evidence source, in seconds.
+	SourceDuration = seconds("evidence_source_duration_seconds", "Time of one evidence source")
+	// ModelTokens counts tokens by direction.
+	ModelTokens = counter("llm_tokens_total", "Tokens sent to and received from the model")
+	// ModelCost sums what the model endpoint charged, in US dollars.
+	ModelCost = must(meter.Float64Counter("llm_cost_usd_total", metric.WithDescription("Cost of model calls as the endpoint tells it")))
+	// OutgoingDuration is the time of one call to a tool or a model, in seconds.
+	OutgoingDuration = seconds("outgoing_request_duration_seconds", "Time of one outgoing call, by operation and status")
+	// CacheFallbacks counts decisions taken without Redis.
+	CacheFallbacks = counter("cache_fallback_total", "Decisions taken in the process because Redis did not answer")
+	// WorkersActive is how many jobs are being worked on.
+	WorkersActive = must(meter.Int64UpDownCounter("worker_active_count", metric.WithDescription("Jobs being worked on in this process")))
+)
+
+// Gauges, read when they are collected.
+var (
+	// QueueDepth is how many messages wait.
+	QueueDepth = must(meter.Int64ObservableGauge("queue_depth", metric.WithDescription("Messages that wait, by queue")))
+	// QueueOldest is the age of the oldest waiting message, in seconds.
+	QueueOldest = must(meter.Float64ObservableGauge("queue_oldest_seconds", metric.WithDescription("Age of the oldest waiting message, by queue")))
+	// QueueDead is how many dead letters there are.
+	QueueDead = must(meter.Int64ObservableGauge("queue_dead", metric.WithDescription("Dead letters, by queue")))
+	// SuccessRate is the share of finished jobs of the last hour that completed.
+	SuccessRate = must(meter.Float64ObservableGauge("enhancement_success_rate", metric.WithDescription("Share of the jobs that ended in this process in the last hour and completed; 1 without any")))
+)
+
+// Observe registers a callback that reads gauges.
+func Observe(read metric.Callback, gauges ...metric.Observable) (metric.Registration, error) {
+	return meter.RegisterCallback(read, gauges...)
+}
+
+// The attributes.
+func Tenant(id string) attribute.KeyValue     { return attribute.String("tenant_id", id) }
+func Status(s string) attribute.KeyValue      { return attribute.String("status", s) }
+func Operation(s string) attribute.KeyValue   { return attribute.String("operation_type", s) }
+func Queue(name string) attribute.KeyValue    { return attribute.String("queue", name) }
+func Source(name string) attribute.KeyValue   { return attribute.String("source", name) }
+func Direction(way string) attribute.KeyValue { return attribute.String("direction", way) }
+
+// With attaches attributes to a measurement.
+func With(attributes ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributes(attributes...)
+}
+
+func counter(name, help string) metric.Int64Counter {
+	return must(meter.Int64Counter(name, metric.WithDescription(help)))
+}
+
+func seconds(name, help string) metric.Float64Histogram {
+	return must(meter.Float64Histogram(name, metric.WithDescription(help),
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120)))
+}
+
+// must is for instruments of fixed names: they fail only by a mistake here.
+func must[T any](instrument T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return instrument
+}

@@ -1,0 +1,130 @@
+// Package tenant has the nouns of multi-tenancy: the client (Tenant), the
+// ticketing-tool instance that serves one or more clients (Connection), and
+// the Directory in which a process looks both up.
+package tenant
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/secret"
+)
+
+// ID names a tenant: 1 to 63 characters, a-z, 0-9 and inner hyphens. It is a
+// parameter of everything that touches tenant data, never hidden in a context.
+type ID string
+
+// ErrUnknown says that no active tenant or connection has the given name.
+var ErrUnknown = errors.New("unknown tenant or connection")
+
+var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// ParseID checks s and returns it as an ID.
+func ParseID(s string) (ID, error) {
+	if !idPattern.MatchString(s) {
+		return "", fmt.Errorf("tenant id %.70q: want 1 to 63 characters of a-z, 0-9 and inner hyphens", s)
+	}
+	return ID(s), nil
+}
+
+// Tenant is one client of the managed service provider.
+type Tenant struct {
+	ID       ID
+	Name     string
+	Settings Settings
+	Disabled bool
+}
+
+// Settings is what an operator may choose for a tenant. Zero values mean the
+// defaults that the comments name.
+type Settings struct {
+	NoteFormat  string   `json:"note_format,omitempty"`  // "html" (default) or "markdown"
+	Model       string   `json:"model,omitempty"`        // overrides OPENAI_MODEL
+	SourcesOff  []string `json:"sources_off,omitempty"`  // names of evidence sources not to ask
+	ShadowMode  bool     `json:"shadow_mode,omitempty"`  // run, but write nothing to the tool
+	AppReferer  string   `json:"app_referer,omitempty"`  // HTTP-Referer sent to the model endpoint
+	AppTitle    string   `json:"app_title,omitempty"`    // X-Title sent to the model endpoint
+	HistoryDays int      `json:"history_days,omitempty"` // age limit of similar tickets; 0: none
+}
+
+// Connection is an instance of a ticketing tool: its kind, how to reach it,
+// and which tenants its tickets belong to.
+type Connection struct {
+	ID     string // in URLs and logs; unique in the installation
+	Tool   string // name of the integration.Kind, "servicedesk_plus"
+	Values integration.Values
+	// Signing are the accepted webhook secrets, newest first: two while one
+	// is being rotated.
+	Signing []secret.Text
+	// AllowPlain accepts a signature over the body alone, without timestamp.
+	AllowPlain bool
+	Disabled   bool
+	// Routes maps the tool's own account (organisation, project) to a tenant.
+	// The key "" takes every ticket: a connection of a single client.
+	Routes map[string]ID
+}
+
+// Route gives the tenant that owns tickets of the tool's account.
+func (c Connection) Route(account string) (ID, bool) {
+	if id, ok := c.Routes[account]; ok {
+		return id, true
+	}
+	id, ok := c.Routes[""]
+	return id, ok
+}
+
+// Serves tells whether any ticket of the connection may belong to id.
+func (c Connection) Serves(id ID) bool {
+	for _, t := range c.Routes {
+		if t == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Directory is an immutable snapshot of every tenant and connection. Loaded is
+// when it was read; a zero Loaded means that nothing was read yet, which is
+// not the same as an empty installation.
+type Directory struct {
+	Tenants     map[ID]Tenant
+	Connections map[string]Connection
+	Loaded      time.Time
+}
+
+// Tenant gives an active tenant, or ErrUnknown.
+func (d Directory) Tenant(id ID) (Tenant, error) {
+	t, ok := d.Tenants[id]
+	if !ok || t.Disabled {
+		return Tenant{}, fmt.Errorf("tenant %s: %w", id, ErrUnknown)
+	}
+	return t, nil
+}
+
+// Connection gives the active connection with this id and tool, or ErrUnknown.
+func (d Directory) Connection(tool, id string) (Connection, error) {
+	c, ok := d.Connections[id]
+	if !ok || c.Disabled || c.Tool != tool {
+		return Connection{}, fmt.Errorf("connection %s/%s: %w", tool, id, ErrUnknown)
+	}
+	return c, nil
+}
+
+// ForTenant gives the active connection of this tool that serves id, or
+// ErrUnknown. Where several do, the one with the lowest id is taken, so that
+// the answer does not change between calls.
+func (d Directory) ForTenant(tool string, id ID) (Connection, error) {
+	var found Connection
+	for _, c := range d.Connections {
+		if c.Tool == tool && !c.Disabled && c.Serves(id) && (found.ID == "" || c.ID < found.ID) {
+			found = c
+		}
+	}
+	if found.ID == "" {
+		return Connection{}, fmt.Errorf("%s connection of tenant %s: %w", tool, id, ErrUnknown)
+	}
+	return found, nil
+}

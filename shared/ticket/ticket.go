@@ -1,0 +1,133 @@
+// Package ticket has the product's nouns: which ticket (Ref), what it says
+// (Ticket), what happened to it (Event), and what is put on it (Note). They
+// are the same for every ticketing tool.
+package ticket
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+// Ref says which ticket of which tenant, in which tool instance.
+type Ref struct {
+	Tenant     tenant.ID `json:"tenant"`
+	Tool       string    `json:"tool"`       // "servicedesk_plus"
+	Connection string    `json:"connection"` // id of the tenant.Connection
+	Key        string    `json:"key"`        // what the tool's API wants
+}
+
+// String gives "acme/servicedesk_plus/1042" for logs and errors.
+func (r Ref) String() string { return fmt.Sprintf("%s/%s/%s", r.Tenant, r.Tool, r.Key) }
+
+// Marker is the text by which Deskhand finds its own note on the ticket again.
+// One ticket has one marker, so it has one note, however many events arrive.
+func (r Ref) Marker() string { return "DH-" + hash(string(r.Tenant), r.Connection, r.Key)[:16] }
+
+// Ticket is a ticket as the tool's API tells it. Text is plain: no HTML, no
+// control characters. Times that the tool does not tell are zero.
+type Ticket struct {
+	Key         string // what the API wants
+	Number      string // what people see: "1042"
+	Subject     string
+	Description string
+	Priority    string
+	Status      string
+	Closed      bool
+	Account     string // the tool's own client, organisation or project
+	Site        string
+	Requester   string
+	Resolution  string
+	URL         string // for people
+	Created     time.Time
+	Updated     time.Time
+	Resolved    time.Time
+}
+
+// Revision is a hash of what a note is written from: subject, description,
+// priority and requester, with white space folded. A ticket whose revision did
+// not change needs no second note.
+func (t Ticket) Revision() string {
+	fold := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	return hash(fold(t.Subject), fold(t.Description), fold(t.Priority), fold(t.Requester))
+}
+
+// Text is what retrieval reads: subject and description.
+func (t Ticket) Text() string { return t.Subject + "\n" + t.Description }
+
+// Kind is what happened to a ticket.
+type Kind string
+
+// The kinds of event.
+const (
+	Created  Kind = "created"
+	Resolved Kind = "resolved"
+)
+
+// Event says that something happened to a ticket. It travels through the
+// queue as JSON: named fields only, nothing of the sender's body besides.
+type Event struct {
+	Job  string `json:"job"` // the job id: ledger key and correlation id
+	Ref  Ref    `json:"ref"`
+	Kind Kind   `json:"kind"`
+	Told Told   `json:"told"`
+	// Signed says that the signature covered Told, so that it may stand in for
+	// a ticket that cannot be read.
+	Signed   bool      `json:"signed"`
+	Received time.Time `json:"received"`
+}
+
+// Told is the ticket as the webhook told it. It is a hint: the ticket is read
+// again through the tool's API.
+type Told struct {
+	Subject     string    `json:"subject,omitempty"`
+	Description string    `json:"description,omitempty"`
+	Priority    string    `json:"priority,omitempty"`
+	Client      string    `json:"client,omitempty"`
+	Resolution  string    `json:"resolution,omitempty"`
+	Resolved    time.Time `json:"resolved,omitzero"`
+}
+
+// JobID is the deterministic id of the work that a delivery asks for: a
+// version-8 UUID of the sha256 of tenant, tool, ticket, kind and the
+// delivery's id, or a hash of its body where the tool sends no id. The same
+// delivery always gives the same job.
+func JobID(ref Ref, kind Kind, delivery string) string {
+	sum := sha256.Sum256([]byte(joined(string(ref.Tenant), ref.Tool, ref.Connection, ref.Key, string(kind), delivery)))
+	b := sum[:16]
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Note is the internal note for a ticket, as Markdown that we wrote ourselves.
+// The tool's adapter renders it into what the tool shows.
+type Note struct {
+	Marker   string
+	Markdown string
+	Format   string // "html" (default) or "markdown", the tenant's choice
+	// ID is the note to edit, where the ticket is known to have ours already.
+	ID string
+	// Search makes PutNote look for the marker first: an earlier attempt may
+	// have written the note and died before it could say so.
+	Search bool
+}
+
+func hash(parts ...string) string {
+	sum := sha256.Sum256([]byte(joined(parts...)))
+	return hex.EncodeToString(sum[:])
+}
+
+// joined writes each part with its length in front, so that no two lists of
+// parts give the same text.
+func joined(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		fmt.Fprintf(&b, "%d:%s", len(p), p)
+	}
+	return b.String()
+}

@@ -18,8 +18,10 @@ BEGIN
             NULL; -- another database of this cluster has it already
         END;
     END LOOP;
-    -- Needed to hand the directory function over, where the owner is no superuser (RDS).
-    IF NOT pg_has_role(current_user, 'directory_reader', 'MEMBER') THEN
+    -- Needed to hand the directory functions over, where the owner is no superuser
+    -- (RDS). From Postgres 16 on, whoever made a role is a member but may not
+    -- become it, so membership is no reason to leave this out.
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         EXECUTE format('GRANT directory_reader TO %I', current_user);
     END IF;
 END

@@ -44,6 +44,9 @@ CREATE TABLE systems (
     connection_id text NOT NULL,
     system_id     text NOT NULL,
     hostname      text NOT NULL,
+    -- A column, because lower() is not leakproof: under row-level security an
+    -- index on the expression would not be used.
+    name          text NOT NULL GENERATED ALWAYS AS (lower(hostname)) STORED,
     role          text NOT NULL DEFAULT '',
     client        text NOT NULL DEFAULT '',
     location      text NOT NULL DEFAULT '',
@@ -51,6 +54,7 @@ CREATE TABLE systems (
     UNIQUE (tenant_id, connection_id, system_id)
 );
 CALL protect('systems');
+CREATE INDEX systems_name ON systems (tenant_id, name);
 
 CREATE TABLE system_addresses (
     tenant_id text NOT NULL REFERENCES tenant_configs ON DELETE CASCADE,
@@ -70,10 +74,33 @@ CREATE TABLE postings (
     doc       bigint NOT NULL, -- ticket_history.id or articles.id
     tf        smallint NOT NULL,
     length    integer NOT NULL, -- terms in the document
+    day       date, -- of the resolution; null for articles
     PRIMARY KEY (tenant_id, corpus, term, doc)
 );
 CALL protect('postings');
 CREATE INDEX postings_doc ON postings (tenant_id, corpus, doc);
 
+-- What BM25 must know of a corpus, kept in the transaction that writes the
+-- postings. Writers lock the corpus's row first, so they wait in line and
+-- never for each other's terms.
+CREATE TABLE corpora (
+    tenant_id text NOT NULL REFERENCES tenant_configs ON DELETE CASCADE,
+    corpus    text NOT NULL CHECK (corpus IN ('ticket', 'article')),
+    docs      bigint NOT NULL DEFAULT 0,
+    length    bigint NOT NULL DEFAULT 0, -- of all documents, in terms
+    PRIMARY KEY (tenant_id, corpus)
+);
+CALL protect('corpora');
+
+CREATE TABLE corpus_terms (
+    tenant_id text NOT NULL,
+    corpus    text NOT NULL,
+    term      text NOT NULL,
+    docs      bigint NOT NULL, -- that hold the term
+    PRIMARY KEY (tenant_id, corpus, term),
+    FOREIGN KEY (tenant_id, corpus) REFERENCES corpora ON DELETE CASCADE
+);
+CALL protect('corpus_terms');
+
 -- +goose Down
-DROP TABLE postings, system_addresses, systems, articles, ticket_history;
+DROP TABLE corpus_terms, corpora, postings, system_addresses, systems, articles, ticket_history;

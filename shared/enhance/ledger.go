@@ -63,8 +63,9 @@ type Ledger interface {
 	Begin(ctx context.Context, ev ticket.Event, hold time.Duration) (Attempt, error)
 	// Keep extends the lease. ErrLost where another try has it.
 	Keep(ctx context.Context, a Attempt, hold time.Duration) error
-	// Save writes the record, and releases the lease unless e is pending and
-	// posting. ErrLost where another try has the lease: nothing is written.
+	// Save writes the record, and releases the lease unless the try goes on:
+	// e is pending and no next try is due (RetryAt is zero). ErrLost where
+	// another try has the lease: nothing is written.
 	Save(ctx context.Context, a Attempt, e Enhancement) error
 }
 

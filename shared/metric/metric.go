@@ -5,9 +5,13 @@
 package metric
 
 import (
+	"context"
+
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -71,12 +75,22 @@ func Observe(read metric.Callback, gauges ...metric.Observable) (metric.Registra
 	return meter.RegisterCallback(read, gauges...)
 }
 
-// The attributes.
-func Tenant(id string) attribute.KeyValue     { return attribute.String("tenant_id", id) }
-func Status(s string) attribute.KeyValue      { return attribute.String("status", s) }
-func Operation(s string) attribute.KeyValue   { return attribute.String("operation_type", s) }
-func Queue(name string) attribute.KeyValue    { return attribute.String("queue", name) }
-func Source(name string) attribute.KeyValue   { return attribute.String("source", name) }
+// Tenant says whose job or webhook it was.
+func Tenant(id string) attribute.KeyValue { return attribute.String("tenant_id", id) }
+
+// Status says how it ended: "success", "failure" or a more exact word.
+func Status(s string) attribute.KeyValue { return attribute.String("status", s) }
+
+// Operation says what was done: "enhance", "import".
+func Operation(s string) attribute.KeyValue { return attribute.String("operation_type", s) }
+
+// Queue says which queue it was.
+func Queue(name string) attribute.KeyValue { return attribute.String("queue", name) }
+
+// Source says which evidence source it was, by its name.
+func Source(name string) attribute.KeyValue { return attribute.String("source", name) }
+
+// Direction says which way tokens went: "prompt" or "output".
 func Direction(way string) attribute.KeyValue { return attribute.String("direction", way) }
 
 // With attaches attributes to a measurement.
@@ -99,4 +113,33 @@ func must[T any](instrument T, err error) T {
 		panic(err)
 	}
 	return instrument
+}
+
+// Continue takes up the trace that a message carries.
+func Continue(ctx context.Context, carried map[string]string) context.Context {
+	return otel.GetTextMapPropagator().Extract(ctx, propagation.MapCarrier(carried))
+}
+
+// The keys of what a log line and a span are about.
+const (
+	KeyTenant      = "tenant"
+	KeyTicket      = "ticket"
+	KeyCorrelation = "correlation_id"
+)
+
+// About says which tenant, ticket and job the work under ctx belongs to, as
+// OpenTelemetry baggage: every log line under it carries them. It is for
+// people who read logs; code takes the tenant as a parameter.
+func About(ctx context.Context, tenant, ticket, job string) context.Context {
+	members := make([]baggage.Member, 0, 3)
+	for _, kv := range [][2]string{{KeyTenant, tenant}, {KeyTicket, ticket}, {KeyCorrelation, job}} {
+		if m, err := baggage.NewMemberRaw(kv[0], kv[1]); err == nil && kv[1] != "" {
+			members = append(members, m)
+		}
+	}
+	b, err := baggage.New(members...)
+	if err != nil {
+		return ctx // a value too long for baggage: log without it
+	}
+	return baggage.ContextWithBaggage(ctx, b)
 }

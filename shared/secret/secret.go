@@ -13,18 +13,25 @@ import (
 const hidden = "[secret]"
 
 // Text is a credential. Whatever prints, logs or marshals it shows "[secret]";
-// only Reveal gives the value, so a leak is one word to search for.
-type Text struct{ value string }
+// only Reveal gives the value, so a leak is one word to search for. The value
+// is behind a pointer because fmt prints the unexported fields of other structs
+// without asking their methods.
+type Text struct{ value *string }
 
 // New wraps a credential.
-func New(value string) Text { return Text{value} }
+func New(value string) Text { return Text{&value} }
 
 // Reveal gives the credential itself. Call it where it is sent or compared,
 // nowhere else.
-func (t Text) Reveal() string { return t.value }
+func (t Text) Reveal() string {
+	if t.value == nil {
+		return ""
+	}
+	return *t.value
+}
 
 // Empty tells whether there is no credential.
-func (t Text) Empty() bool { return t.value == "" }
+func (t Text) Empty() bool { return t.Reveal() == "" }
 
 // String implements fmt.Stringer and hides the value.
 func (t Text) String() string { return hidden }
@@ -40,7 +47,7 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // UnmarshalText reads a credential, from an environment variable for example.
 func (t *Text) UnmarshalText(b []byte) error {
-	t.value = string(b)
+	*t = New(string(b))
 	return nil
 }
 

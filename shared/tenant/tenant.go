@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/integration"
@@ -49,6 +50,9 @@ type Settings struct {
 	AppTitle    string   `json:"app_title,omitempty"`    // X-Title sent to the model endpoint
 	HistoryDays int      `json:"history_days,omitempty"` // age limit of similar tickets; 0: none
 }
+
+// Off tells whether the tenant does not want this evidence source asked.
+func (s Settings) Off(source string) bool { return slices.Contains(s.SourcesOff, source) }
 
 // Connection is an instance of a ticketing tool: its kind, how to reach it,
 // and which tenants its tickets belong to.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ type Told struct {
 // delivery's id, or a hash of its body where the tool sends no id. The same
 // delivery always gives the same job.
 func JobID(ref Ref, kind Kind, delivery string) string {
-	sum := sha256.Sum256([]byte(joined(string(ref.Tenant), ref.Tool, ref.Connection, ref.Key, string(kind), delivery)))
+	sum := sha256.Sum256(joined(string(ref.Tenant), ref.Tool, ref.Connection, ref.Key, string(kind), delivery))
 	b := sum[:16]
 	b[6] = b[6]&0x0f | 0x80
 	b[8] = b[8]&0x3f | 0x80
@@ -118,16 +119,17 @@ type Note struct {
 }
 
 func hash(parts ...string) string {
-	sum := sha256.Sum256([]byte(joined(parts...)))
+	sum := sha256.Sum256(joined(parts...))
 	return hex.EncodeToString(sum[:])
 }
 
 // joined writes each part with its length in front, so that no two lists of
 // parts give the same text.
-func joined(parts ...string) string {
-	var b strings.Builder
+func joined(parts ...string) []byte {
+	var b []byte
 	for _, p := range parts {
-		fmt.Fprintf(&b, "%d:%s", len(p), p)
+		b = strconv.AppendInt(b, int64(len(p)), 10)
+		b = append(append(b, ':'), p...)
 	}
-	return b.String()
+	return b
 }

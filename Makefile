@@ -1,0 +1,46 @@
+# Deskhand. `make` prints the targets.
+SHELL := bash
+GO    ?= go
+TOOL  := $(GO) tool -modfile=tools/go.mod
+ARGS  ?=
+
+.DEFAULT_GOAL := help
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the product with demo data, on this machine alone (ARGS=--help for its options)
+	@$(GO) run ./localstack $(ARGS)
+
+dev: ## The same, restarted whenever a file is saved
+	@$(TOOL) air -c localstack/air.toml
+
+smoke: ## Create a ticket, send its webhook, wait for the note: against `make run`, or a product of its own
+	@$(GO) run ./localstack smoke $(ARGS)
+
+test: ## Run every test that needs only Go's, Debian's and npm's packages
+	@.ci/test
+
+ci: ## The other stages of a submission: lint, fresh files, smoke
+	@.ci/stages
+
+lint: ## Check style and import rules
+	@$(TOOL) golangci-lint run ./...
+
+generate: ## Write the generated files again
+	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
+	@$(GO) test ./shared/prompt ./shared/enhance -run Golden -update > /dev/null && echo "generated files are written"
+
+verify: ## Prove the generated files fresh
+	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
+
+build: ## Build the command and the functions into bin/
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/... && ls -sh bin
+
+fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
+	@.ci/fuzz $${FUZZTIME:-5s}
+
+clean: ## Remove the local data and everything built
+	@rm -rf .local bin coverage.out && echo "removed .local, bin"
+
+.PHONY: help run dev smoke test ci lint generate verify build fuzz clean

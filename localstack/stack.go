@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/deskhand/deskhand/localstack/demo"
+	"github.com/deskhand/deskhand/localstack/pgserver"
+	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/keyset"
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/telemetry"
+)
+
+// envFile is where a running stack leaves its configuration, in its folder;
+// the deskhand command reads it, too.
+const envFile = "env"
+
+// stack is everything that stands in for the cloud, and the product on it.
+type stack struct {
+	options options
+	cfg     config.Config
+	keys    keys
+	say     func(string)
+	desks   []*desk
+	app     *app.App
+	log     *os.File
+	stops   []func()
+}
+
+// keys are what the local stack makes once and keeps in its folder.
+type keys struct {
+	App, Queue, Sealing, Signing, API string
+}
+
+// start brings everything up; say gets a line for each choice.
+func start(ctx context.Context, o options, say func(string)) (s *stack, err error) {
+	s = &stack{options: o, say: say}
+	defer func() {
+		if err != nil {
+			s.stop()
+		}
+	}()
+	if s.cfg, err = config.Load(); err != nil {
+		return s, err
+	}
+	if s.keys, err = loadKeys(o.Dir); err != nil {
+		return s, err
+	}
+	for _, part := range []func(context.Context) error{s.postgres, s.redis, s.model, s.product, s.tools, s.learn, s.leaveEnv} {
+		if err = part(ctx); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// stop ends everything that start began, the last first.
+func (s *stack) stop() {
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		s.stops[i]()
+	}
+	s.stops = nil
+}
+
+// postgres takes the database of DATABASE_URL, as its owner, or a server of
+// this machine.
+func (s *stack) postgres(ctx context.Context) error {
+	owner := s.cfg.DatabaseURL.Reveal()
+	if owner != "" {
+		s.say("Postgres   the database of DATABASE_URL")
+	} else {
+		server, err := pgserver.Start(ctx, pgserver.Options{Dir: filepath.Join(s.options.Dir, "postgres"), Log: func(line string) { s.say("Postgres   " + line) }})
+		if err != nil {
+			return err
+		}
+		s.stops = append(s.stops, func() { _ = server.Stop() })
+		if owner, err = createDatabase(ctx, server); err != nil {
+			return err
+		}
+	}
+	as := func(user, password string) (secret.Text, error) {
+		u, err := url.Parse(owner)
+		if err != nil {
+			return secret.Text{}, errors.New("DATABASE_URL: not a URL (postgres://user:password@host:5432/name)")
+		}
+		u.User = url.UserPassword(user, password)
+		return secret.New(u.String()), nil
+	}
+	var err error
+	s.cfg.DatabaseOwnerURL = secret.New(owner)
+	if s.cfg.DatabaseURL, err = as("app_user", s.keys.App); err != nil {
+		return err
+	}
+	if s.cfg.DatabaseQueueURL, err = as("queue_user", s.keys.Queue); err != nil {
+		return err
+	}
+	s.cfg.SealingKey = secret.New(s.keys.Sealing)
+	applied, err := app.Migrate(ctx, s.cfg)
+	if err != nil {
+		return err
+	}
+	s.say(fmt.Sprintf("Schema     up to date, %d migrations applied now", applied))
+	s.say("Queue      on the same Postgres (River)")
+	return nil
+}
+
+func createDatabase(ctx context.Context, server *pgserver.Server) (owner string, err error) {
+	conn, err := pgx.Connect(ctx, server.OwnerURL("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'deskhand')").Scan(&exists); err != nil {
+		return "", err
+	}
+	if !exists {
+		if _, err := conn.Exec(ctx, "CREATE DATABASE deskhand"); err != nil {
+			return "", err
+		}
+	}
+	return server.OwnerURL("deskhand"), nil
+}
+
+func (s *stack) redis(context.Context) error {
+	if !s.cfg.RedisURL.Empty() {
+		s.say("Redis      the server of REDIS_URL")
+		return nil
+	}
+	server, err := miniredis.Run()
+	if err != nil {
+		return fmt.Errorf("start the Redis stand-in: %w", err)
+	}
+	s.stops = append(s.stops, server.Close)
+	s.cfg.RedisURL = secret.New("redis://" + server.Addr())
+	s.say("Redis      stand-in in this process (miniredis), on " + server.Addr())
+	return nil
+}
+
+func (s *stack) model(context.Context) error {
+	switch {
+	case s.options.Model == "scripted":
+		listener, err := listen("127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		s.serveHTTP(listener, &llmtest.Server{})
+		s.cfg.OpenAIBaseURL, s.cfg.OpenAIKey, s.cfg.OpenAIModel = "http://"+listener.Addr().String(), secret.New("scripted"), "scripted"
+		s.say("Model      scripted: a program that answers from the evidence, no language model")
+	case s.cfg.OpenAIKey.Empty():
+		s.say("Model      none: notes are written from the evidence alone (OPENAI_API_KEY gives one; --model scripted pretends)")
+	default:
+		s.say("Model      " + s.cfg.OpenAIModel + " at " + s.cfg.OpenAIBaseURL)
+	}
+	return nil
+}
+
+// product makes the parts of the product. Its log goes to a file, so that the
+// terminal shows where things are.
+func (s *stack) product(ctx context.Context) (err error) {
+	s.cfg.Addr = s.options.Addr
+	path := filepath.Join(s.options.Dir, "log.jsonl")
+	if s.log, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	tel, err := telemetry.Setup(ctx, "deskhand", s.cfg.LogLevel, "json", s.log)
+	if err != nil {
+		return err
+	}
+	if s.app, err = app.New(ctx, s.cfg, tel); err != nil {
+		return err
+	}
+	s.stops = append(s.stops, func() {
+		last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = s.app.Close(last)
+		_ = s.log.Close()
+	})
+	return nil
+}
+
+func (s *stack) serve(ctx context.Context) error { return s.app.RunAll(ctx) }
+
+// ready waits until the product answers.
+func (s *stack) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		if isReady(ctx, s.cfg.Addr) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the product is not ready on %s; see %s", s.cfg.Addr, filepath.Join(s.options.Dir, "log.jsonl"))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// serveHTTP serves one stand-in until the stack stops.
+func (s *stack) serveHTTP(l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	s.stops = append(s.stops, func() { _ = server.Close() })
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr) //nolint:noctx // at once, or not at all
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w (is another one running? The flags choose other addresses: make run ARGS=--help)", addr, err)
+	}
+	return l, nil
+}
+
+// freeAddr gives an address that nobody listens on now.
+func freeAddr() string {
+	l, err := listen("127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:8080"
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// leaveEnv writes the configuration for the deskhand command.
+func (s *stack) leaveEnv(context.Context) error {
+	lines := []string{
+		"DATABASE_URL=" + s.cfg.DatabaseURL.Reveal(),
+		"DATABASE_QUEUE_URL=" + s.cfg.DatabaseQueueURL.Reveal(),
+		"REDIS_URL=" + s.cfg.RedisURL.Reveal(),
+		"SEALING_KEY='" + s.cfg.SealingKey.Reveal() + "'",
+		"HTTP_ADDR=" + s.cfg.Addr,
+	}
+	return os.WriteFile(filepath.Join(s.options.Dir, envFile), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}
+
+// running gives the configuration of a stack that serves.
+func running(ctx context.Context, file string) (config.Config, bool) {
+	if _, err := os.Stat(file); err != nil {
+		return config.Config{}, false
+	}
+	if err := config.LoadDotEnv(file); err != nil {
+		return config.Config{}, false
+	}
+	cfg, err := config.Load()
+	return cfg, err == nil && isReady(ctx, cfg.Addr)
+}
+
+func isReady(ctx context.Context, addr string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := (&http.Client{Timeout: 2 * time.Second}).Do(r)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// loadKeys reads the keys of the folder, or makes them.
+func loadKeys(dir string) (k keys, err error) {
+	path := filepath.Join(dir, "keys.json")
+	content, err := os.ReadFile(path)
+	if err == nil {
+		if err := json.Unmarshal(content, &k); err != nil {
+			return k, fmt.Errorf("%s: %w (make clean starts afresh)", path, err)
+		}
+		return k, nil
+	}
+	sealing, err := keyset.New()
+	if err != nil {
+		return k, err
+	}
+	k = keys{App: rand.Text(), Queue: rand.Text(), Sealing: sealing.Reveal(), Signing: rand.Text(), API: rand.Text()}
+	if content, err = json.Marshal(k); err != nil {
+		return k, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // Postgres runs as another user and must reach its folder inside
+		return k, err
+	}
+	return k, os.WriteFile(path, content, 0o600)
+}
+
+// clients are the demo's, as they are today.
+func clients() []demo.Client { return demo.Clients(time.Now()) }

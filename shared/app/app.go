@@ -1,0 +1,228 @@
+// Package app is the composition root: it says what exists and connects it,
+// and is the only package that knows all others. The mains call Main with one
+// of the Run methods; host says where it runs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/enhance"
+	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/host"
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/keyset"
+	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/llm/openai"
+	"github.com/deskhand/deskhand/shared/postgres"
+	"github.com/deskhand/deskhand/shared/postgres/inventory"
+	"github.com/deskhand/deskhand/shared/postgres/ledger"
+	"github.com/deskhand/deskhand/shared/postgres/search"
+	"github.com/deskhand/deskhand/shared/postgres/slots"
+	"github.com/deskhand/deskhand/shared/postgres/tenants"
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/queue/river"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/telemetry"
+	"github.com/deskhand/deskhand/shared/ticketing"
+	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus"
+	"github.com/deskhand/deskhand/shared/valkey"
+	"github.com/deskhand/deskhand/shared/webhook"
+)
+
+// Tools is every ticketing tool that can be connected.
+var Tools = integration.Set[ticketing.Tool]{servicedeskplus.Kind}
+
+// The queues, by name.
+const (
+	EnhancementQueue = "enhancement"
+	CatalogueQueue   = "catalogue"
+)
+
+// refreshEvery keeps the directory fresh enough that a change of settings is
+// effective everywhere within 10 s.
+const refreshEvery = 8 * time.Second
+
+// App is one process's parts, connected. Make it with New.
+type App struct {
+	Config    config.Config
+	Telemetry telemetry.Telemetry
+	Log       *slog.Logger
+	Tenants   tenants.Store
+	Ledger    ledger.Ledger
+
+	db        *postgres.DB
+	jobs      *pgxpool.Pool
+	cache     *valkey.Client
+	watch     *tenants.Watch
+	enhancing *river.Queue
+	library   *river.Queue
+	tools     *opened
+	model     llm.Model
+	outcomes  *enhance.Outcomes
+	gauges    metric.Registration
+}
+
+// New connects the parts. It does no I/O besides reading nothing: Postgres and
+// Redis may be down, and the process says so at /readyz until they are up.
+func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App, error) {
+	if err := errors.Join(cfg.Check(), Tools.Check()); err != nil {
+		return nil, err
+	}
+	box, err := keyset.Open(cfg.SealingKey)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, outcomes: &enhance.Outcomes{}}
+	if a.db, err = postgres.Open(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns); err != nil {
+		return nil, err
+	}
+	if a.jobs, err = openJobs(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if a.cache, err = valkey.Open(cfg.RedisURL.Reveal()); err != nil {
+		return nil, err
+	}
+	if a.model, err = openModel(cfg, a.client()); err != nil {
+		return nil, err
+	}
+	a.Tenants = tenants.Store{DB: a.db, Box: box}
+	a.Ledger = ledger.Ledger{DB: a.db}
+	a.watch = &tenants.Watch{Load: a.Tenants.Directory, Every: refreshEvery, Log: a.Log}
+	a.enhancing = a.queue(EnhancementQueue, box, enhance.JobLimit+30*time.Second)
+	a.library = a.queue(CatalogueQueue, box, 10*time.Minute)
+	a.tools = &opened{env: a.env(box)}
+	return a, a.observe()
+}
+
+// Webhook is the HTTP side of the product.
+func (a *App) Webhook() http.Handler {
+	r := &webhook.Receiver{
+		Directory: a.watch.Current,
+		Open:      a.tools.open,
+		Tool: func(path string) (string, bool) {
+			kind, err := Tools.Find(path)
+			return kind.Name, err == nil && kind.Path == path
+		},
+		Enhance:   a.enhancing,
+		Catalogue: a.library,
+		Seen:      a.cache.Seen(10 * time.Minute),
+		Limit:     a.cache.Limiter(a.Config.WebhooksPerMinute),
+		Now:       time.Now,
+		Log:       a.Log,
+	}
+	return r.Routes()
+}
+
+// Enhance is the handler of the enhancement queue.
+func (a *App) Enhance() queue.Handler {
+	e := &enhance.Enhancer{
+		Directory: a.watch.Current,
+		Open:      a.tools.open,
+		Ledger:    a.Ledger,
+		Sources: []evidence.Source{
+			search.History{Store: a.search(), Now: time.Now},
+			search.Articles{Store: a.search()},
+			inventory.Source{Store: inventory.Store{DB: a.db}},
+		},
+		Model:    a.model,
+		Policy:   queue.DefaultPolicy,
+		Now:      time.Now,
+		Log:      a.Log,
+		Outcomes: a.outcomes,
+	}
+	return e.Handle
+}
+
+// Catalogue is what keeps the tenants' knowledge up to date.
+func (a *App) Catalogue() *catalogue.Catalogue {
+	return &catalogue.Catalogue{
+		Directory: a.watch.Current,
+		Open:      a.tools.open,
+		Library:   a.search(),
+		Systems:   inventory.Store{DB: a.db},
+		Queue:     a.library,
+		Sweep:     a.Ledger.Sweep,
+		Claim:     slots.Slots{DB: a.db}.Claim,
+		Now:       time.Now,
+		Log:       a.Log,
+	}
+}
+
+// Checks is what must answer for the process to be ready.
+func (a *App) Checks() []host.Check {
+	return []host.Check{
+		{Name: "postgres", Ping: func(ctx context.Context) error { return errors.Join(a.db.Ping(ctx), a.loaded()) }},
+		{Name: "redis", Ping: a.cache.Ping},
+		{Name: "queue", Ping: a.jobs.Ping},
+	}
+}
+
+// Close gives back connections and flushes telemetry.
+func (a *App) Close(ctx context.Context) error {
+	err := errors.Join(a.gauges.Unregister(), a.Telemetry.Close(ctx), a.cache.Close())
+	a.db.Close()
+	a.jobs.Close()
+	return err
+}
+
+func (a *App) loaded() error {
+	if a.watch.Current().Loaded.IsZero() {
+		return errors.New("the directory of tenants is not loaded yet")
+	}
+	return nil
+}
+
+func (a *App) search() search.Store { return search.Store{DB: a.db} }
+
+func (a *App) queue(name string, box secret.Box, timeout time.Duration) *river.Queue {
+	return &river.Queue{
+		Pool: a.jobs, Name: name, Box: box, Policy: queue.DefaultPolicy, Concurrency: a.Config.WorkerConcurrency,
+		Timeout: timeout, Drain: a.Config.DrainTime, Log: a.Log, Now: time.Now,
+	}
+}
+
+// client is for every outgoing call: bounded in time, logged, no redirects.
+func (a *App) client() *http.Client {
+	return &http.Client{
+		Timeout:       30 * time.Second,
+		Transport:     telemetry.Transport{Log: a.Log},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (a *App) env(box secret.Box) integration.Env {
+	return integration.Env{HTTP: a.client(), Tokens: a.cache.Tokens(box), Now: time.Now}
+}
+
+func openModel(cfg config.Config, client *http.Client) (llm.Model, error) {
+	if cfg.OpenAIKey.Empty() {
+		return nil, nil //nolint:nilnil // no key: notes are written from the evidence alone
+	}
+	return openai.New(openai.Options{BaseURL: cfg.OpenAIBaseURL, APIKey: cfg.OpenAIKey, Model: cfg.OpenAIModel, HTTP: client, Timeout: 30 * time.Second})
+}
+
+// openJobs opens the pool of role queue_user.
+func openJobs(ctx context.Context, cfg config.Config) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(cfg.DatabaseQueueURL.Reveal())
+	if err != nil {
+		return nil, errors.New("DATABASE_QUEUE_URL: not a Postgres URL (postgres://user:password@host:5432/name)")
+	}
+	c.MaxConns = int32(cfg.DatabaseConns) //nolint:gosec // Check bounds it to 100
+	c.ConnConfig.ConnectTimeout = time.Second
+	c.ConnConfig.RuntimeParams["application_name"] = "deskhand-queue"
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_QUEUE_URL: %w", err)
+	}
+	return pool, nil
+}

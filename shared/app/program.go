@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/deskhand/deskhand/shared/cli"
+	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/keyset"
+	"github.com/deskhand/deskhand/shared/telemetry"
+	"github.com/deskhand/deskhand/shared/webhook"
+)
+
+// Program is the operator's command, on the configuration that load gives.
+func Program(version string, load func() (config.Config, error)) *cli.Program {
+	return &cli.Program{
+		Version: version,
+		Tools:   Tools,
+		Open:    func(ctx context.Context) (*cli.Desk, error) { return openDesk(ctx, load) },
+		Migrate: func(ctx context.Context) (int, error) {
+			cfg, err := load()
+			if err != nil {
+				return 0, err
+			}
+			return Migrate(ctx, cfg)
+		},
+		Serve:  func(ctx context.Context) error { return serve(ctx, "deskhand", load, (*App).RunAll) },
+		Keygen: keyset.New,
+		Sign:   webhook.Sign,
+		Config: config.Markdown,
+		Now:    time.Now,
+		Out:    os.Stdout,
+		Err:    os.Stderr,
+		Wide:   term.IsTerminal(int(os.Stderr.Fd())),
+	}
+}
+
+// openDesk connects the parts for one command. Its log goes to standard error,
+// warnings only: what the command has to say is on standard output.
+func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Desk, error) {
+	cfg, err := load()
+	if err != nil {
+		return nil, err
+	}
+	tel, err := telemetry.Setup(ctx, "cli", "warn", cfg.LogFormat, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	a, err := New(ctx, cfg, tel)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Load(ctx); err != nil {
+		return nil, err
+	}
+	return &cli.Desk{
+		Directory:     a.Tenants.Directory,
+		PutTenant:     a.Tenants.PutTenant,
+		PutConnection: a.Tenants.PutConnection,
+		Open:          a.tools.open,
+		Import:        a.Catalogue().Import,
+		Queues:        map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
+		Close:         a.Close,
+	}, nil
+}

@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/host"
+	names "github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/postgres"
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/queue/river"
+	"github.com/deskhand/deskhand/shared/telemetry"
+)
+
+// tickEvery is how often a process looks whether a schedule is due.
+const tickEvery = 15 * time.Second
+
+// Main is the whole of a process: configuration, telemetry, the parts, and one
+// of the Run methods until SIGTERM. It ends the process with status 1 and one
+// message where that fails.
+func Main(service string, run func(*App, context.Context) error) {
+	ctx, stop := host.Signals(context.Background())
+	defer stop()
+	if err := serve(ctx, service, config.Load, run); err != nil {
+		fmt.Fprintf(os.Stderr, "deskhand %s: %v\n", service, err)
+		os.Exit(1) //nolint:gocritic // the process ends: nothing is left to stop
+	}
+}
+
+func serve(ctx context.Context, service string, load func() (config.Config, error), run func(*App, context.Context) error) error {
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	tel, err := telemetry.Setup(ctx, service, cfg.LogLevel, cfg.LogFormat, os.Stdout)
+	if err != nil {
+		return err
+	}
+	a, err := New(ctx, cfg, tel)
+	if err != nil {
+		return err
+	}
+	err = run(a, ctx)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, a.Close(last))
+}
+
+// RunWebhook takes webhooks.
+func (a *App) RunWebhook(ctx context.Context) error { return a.run(ctx, a.Webhook()) }
+
+// RunEnhance works on the enhancement queue.
+func (a *App) RunEnhance(ctx context.Context) error {
+	return a.run(ctx, nil, a.worker(a.enhancing, a.Enhance()))
+}
+
+// RunCatalogue works on the catalogue queue and keeps the time of the
+// schedules.
+func (a *App) RunCatalogue(ctx context.Context) error {
+	return a.run(ctx, nil, a.worker(a.library, a.Catalogue().Handle), a.ticker)
+}
+
+// RunAll does all of it in one process.
+func (a *App) RunAll(ctx context.Context) error {
+	return a.run(ctx, a.Webhook(), a.worker(a.enhancing, a.Enhance()), a.worker(a.library, a.Catalogue().Handle), a.ticker)
+}
+
+// run keeps the directory fresh, serves HTTP, and does the rest, until ctx is
+// done or one of them fails.
+func (a *App) run(ctx context.Context, routes http.Handler, work ...func(context.Context) error) error {
+	if err := a.check(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.watch.Run(ctx) })
+	server := host.Server{
+		Addr: a.Config.Addr, Handler: routes, Metrics: a.Telemetry.Metrics, Checks: a.Checks(), Drain: a.Config.DrainTime, Log: a.Log,
+		Listening: func(addr string) {
+			a.Log.InfoContext(ctx, "listening", "operation", "start", "addr", addr, "tenants", len(a.watch.Current().Tenants))
+		},
+	}
+	g.Go(func() error { return server.Serve(ctx) })
+	for _, w := range work {
+		g.Go(func() error { return w(ctx) })
+	}
+	return g.Wait()
+}
+
+// check refuses to start as a database role that row-level security does not
+// hold. A database that is down is no reason not to start.
+func (a *App) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	err := a.db.CheckRole(ctx)
+	if errors.Is(err, postgres.ErrRole) {
+		return err
+	}
+	if err == nil {
+		err = a.Load(ctx)
+	}
+	if err != nil {
+		a.Log.WarnContext(ctx, "started without the directory of tenants", "operation", "start", "error", err.Error())
+	}
+	return nil
+}
+
+// Load reads the directory of tenants and connections now.
+func (a *App) Load(ctx context.Context) error { return a.watch.Refresh(ctx) }
+
+// retryStart is how long a worker waits for a queue that does not answer.
+const retryStart = 2 * time.Second
+
+// worker works on a queue. A queue that does not answer at the start is waited
+// for: once it runs, it finds its way back by itself.
+func (a *App) worker(q *river.Queue, h queue.Handler) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			err := q.Receive(ctx, h)
+			if !errors.Is(err, queue.ErrUnavailable) || ctx.Err() != nil {
+				return err
+			}
+			a.Log.WarnContext(ctx, "the queue does not answer, trying again", "operation", "start", "queue", q.Name, "error", err.Error())
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(retryStart):
+			}
+		}
+	}
+}
+
+// ticker sends what the schedules are due.
+func (a *App) ticker(ctx context.Context) error {
+	c := a.Catalogue()
+	return host.Every(ctx, tickEvery, func(ctx context.Context) {
+		if err := c.Tick(ctx); err != nil && ctx.Err() == nil {
+			a.Log.WarnContext(ctx, "schedule not kept, trying again", "operation", "tick", "error", err.Error())
+		}
+	})
+}
+
+// observe registers the gauges of this process.
+func (a *App) observe() error {
+	queues := map[string]queue.Inspector{EnhancementQueue: a.enhancing, CatalogueQueue: a.library}
+	registered, err := names.Observe(func(ctx context.Context, o metric.Observer) error {
+		o.ObserveFloat64(names.SuccessRate, a.outcomes.SuccessRate(time.Now()))
+		var errs []error
+		for name, q := range queues {
+			s, err := q.Stats(ctx)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			of := metric.WithAttributes(names.Queue(name))
+			o.ObserveInt64(names.QueueDepth, int64(s.Depth), of)
+			o.ObserveFloat64(names.QueueOldest, s.Oldest.Seconds(), of)
+			o.ObserveInt64(names.QueueDead, int64(s.Dead), of)
+		}
+		return errors.Join(errs...)
+	}, names.SuccessRate, names.QueueDepth, names.QueueOldest, names.QueueDead)
+	a.gauges = registered
+	return err
+}
+
+// Migrate brings the database to this version: the schema as its owner, the
+// queue's own schema, and a login for the two roles that the other URLs name.
+// It returns how many migrations were applied.
+func Migrate(ctx context.Context, cfg config.Config) (int, error) {
+	if cfg.DatabaseOwnerURL.Empty() {
+		return 0, errors.New("DATABASE_OWNER_URL: required: the URL of Postgres as the owner of the schema")
+	}
+	owner := cfg.DatabaseOwnerURL.Reveal()
+	applied, err := postgres.Migrate(ctx, owner)
+	if err != nil {
+		return applied, err
+	}
+	var logins []string
+	if !cfg.DatabaseURL.Empty() {
+		logins = append(logins, cfg.DatabaseURL.Reveal())
+	}
+	if !cfg.DatabaseQueueURL.Empty() {
+		logins = append(logins, cfg.DatabaseQueueURL.Reveal())
+		if err := river.Migrate(ctx, owner); err != nil {
+			return applied, err
+		}
+	}
+	return applied, postgres.EnsureLogin(ctx, owner, logins...)
+}

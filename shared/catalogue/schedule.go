@@ -1,0 +1,158 @@
+package catalogue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+// Schedule is one timer: every so often, one message per tenant.
+type Schedule struct {
+	Name  string // also the message's kind
+	Every time.Duration
+	run   func(*Catalogue, context.Context, tenant.ID) error
+}
+
+// Schedules is every timer of the product, whoever keeps the time: the ticker
+// of a process here, EventBridge on AWS, CronJobs in a cluster.
+func Schedules() []Schedule {
+	return []Schedule{
+		{"sweep", time.Minute, (*Catalogue).sweep},
+		{"articles", time.Hour, (*Catalogue).refreshArticles},
+		{"systems", 24 * time.Hour, (*Catalogue).refreshSystems},
+	}
+}
+
+// idle is how long a pending enhancement may stay untouched. A live one is
+// touched by each try; the longest pause between tries is 80 s, and a tool's
+// own pause is in retry_at.
+const idle = 30 * time.Minute
+
+// maxPages bounds a refresh: 100 pages of 100 rows.
+const maxPages = 100
+
+// Tick sends what is due now: for each schedule and tenant one message per
+// slot, however many processes tick.
+func (c *Catalogue) Tick(ctx context.Context) error {
+	now := c.Now()
+	var errs []error
+	for id, t := range c.Directory().Tenants {
+		if t.Disabled {
+			continue
+		}
+		for _, s := range Schedules() {
+			slot := now.Truncate(s.Every)
+			mine, err := c.Claim(ctx, id, s.Name, slot)
+			if err != nil {
+				return fmt.Errorf("claim %s of tenant %s: %w", s.Name, id, err)
+			}
+			if !mine {
+				continue
+			}
+			m := queue.Message{ID: fmt.Sprintf("%s/%s/%s", s.Name, id, slot.UTC().Format(time.RFC3339)), Tenant: id, Kind: s.Name, Priority: queue.Low}
+			if err := c.Queue.Send(ctx, m); err != nil {
+				errs = append(errs, fmt.Errorf("send %s: %w", m.ID, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Catalogue) sweep(ctx context.Context, id tenant.ID) error {
+	n, err := c.Sweep(ctx, id, idle)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if n > 0 {
+		c.Log.ErrorContext(ctx, "enhancements ended whose worker died", "operation", "sweep", "count", n)
+	}
+	return nil
+}
+
+// Refresh brings the tenant's articles and systems up to date now.
+func (c *Catalogue) Refresh(ctx context.Context, id tenant.ID) error {
+	return errors.Join(c.refreshArticles(ctx, id), c.refreshSystems(ctx, id))
+}
+
+// refreshArticles stores the articles of every connection that serves the
+// tenant and has a knowledge base.
+func (c *Catalogue) refreshArticles(ctx context.Context, id tenant.ID) error {
+	return c.eachConnection(id, func(conn tenant.Connection, tool ticketing.Tool) error {
+		librarian, ok := tool.(ticketing.Librarian)
+		if !ok {
+			return nil
+		}
+		return eachPage(ctx, librarian.Articles, func(page []ticketing.Article) error {
+			return c.Library.PutArticles(ctx, id, conn.ID, keep(page, conn, id, func(a ticketing.Article) string { return a.Account }))
+		})
+	})
+}
+
+// refreshSystems does the same for the inventory.
+func (c *Catalogue) refreshSystems(ctx context.Context, id tenant.ID) error {
+	return c.eachConnection(id, func(conn tenant.Connection, tool ticketing.Tool) error {
+		inventory, ok := tool.(ticketing.Inventory)
+		if !ok {
+			return nil
+		}
+		return eachPage(ctx, inventory.Systems, func(page []ticketing.System) error {
+			return c.Systems.PutSystems(ctx, id, conn.ID, keep(page, conn, id, func(s ticketing.System) string { return s.Account }))
+		})
+	})
+}
+
+func (c *Catalogue) eachConnection(id tenant.ID, do func(tenant.Connection, ticketing.Tool) error) error {
+	for _, conn := range c.Directory().Connections {
+		if conn.Disabled || !conn.Serves(id) {
+			continue
+		}
+		tool, err := c.Open(conn)
+		if err != nil {
+			return fmt.Errorf("open connection %s: %w", conn.ID, err)
+		}
+		if err := do(conn, tool); err != nil {
+			if limited, ok := errors.AsType[*ticketing.LimitedError](err); ok {
+				return queue.RetryAfter(limited.After, err)
+			}
+			return fmt.Errorf("connection %s: %w", conn.ID, err)
+		}
+	}
+	return nil
+}
+
+// keep leaves what belongs to the tenant. On a connection of one client that
+// is everything; on a shared one, only what carries an account of the tenant:
+// what carries none may be another client's.
+func keep[T any](rows []T, conn tenant.Connection, id tenant.ID, account func(T) string) []T {
+	var kept []T
+	for _, row := range rows {
+		if owner, ok := conn.Route(account(row)); ok && owner == id {
+			kept = append(kept, row)
+		}
+	}
+	return kept
+}
+
+// eachPage walks a listing to its end, or to maxPages.
+func eachPage[T any](ctx context.Context, list func(context.Context, string) ([]T, string, error), do func([]T) error) error {
+	cursor := ""
+	for range maxPages {
+		rows, next, err := list(ctx, cursor)
+		if err != nil {
+			return err
+		}
+		if err := do(rows); err != nil {
+			return err
+		}
+		if next == "" {
+			return nil
+		}
+		cursor = next
+	}
+	return fmt.Errorf("the listing goes on after %d pages", maxPages)
+}

@@ -1,0 +1,160 @@
+// Package cli is the operator's command. It knows what the commands say and
+// ask; what they act on comes in through Desk.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+// Desk is what the commands act on. Opening it may need a database, so it is
+// opened by the command that needs it.
+type Desk struct {
+	Directory     func(context.Context) (tenant.Directory, error)
+	PutTenant     func(context.Context, tenant.Tenant) error
+	PutConnection func(context.Context, tenant.Connection) error
+	Open          func(tenant.Connection) (ticketing.Tool, error)
+	Import        func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
+	Queues        map[string]Queue
+	Close         func(context.Context) error
+}
+
+// Queue is a queue as an operator sees it.
+type Queue interface {
+	queue.Inspector
+	queue.DeadLetters
+}
+
+// Program is the command with its surroundings.
+type Program struct {
+	Version string
+	Tools   integration.Set[ticketing.Tool]
+	Open    func(context.Context) (*Desk, error)
+	Migrate func(context.Context) (applied int, err error)
+	Serve   func(context.Context) error
+	Keygen  func() (secret.Text, error)
+	Sign    func(key secret.Text, timestamp string, body []byte) string // the webhook's signature
+	Config  func() string                                               // docs/configuration.md
+	Now     func() time.Time
+	Out     io.Writer
+	Err     io.Writer
+	Wide    bool // Out is a terminal: progress may be drawn
+}
+
+type commands struct {
+	Serve   serveCmd         `cmd:"" help:"Run webhook, workers and schedules in one process."`
+	Migrate migrateCmd       `cmd:"" help:"Bring the database to this version."`
+	Keygen  keygenCmd        `cmd:"" help:"Print a fresh SEALING_KEY."`
+	Tenant  tenantCmd        `cmd:"" help:"Add and list tenants."`
+	Import  importCmd        `cmd:"" help:"Import past tickets, so that the first note already has something to say."`
+	Queue   queueCmd         `cmd:"" help:"Look at the queues and their dead letters."`
+	Smoke   smokeCmd         `cmd:"" help:"Create a ticket, send its webhook, and wait for the note."`
+	Docs    docsCmd          `cmd:"" hidden:"" help:"Print docs/configuration.md."`
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// Exit codes of Run.
+const (
+	ExitOK    = 0
+	ExitError = 1 // the command failed
+	ExitUsage = 2 // the command line is wrong
+)
+
+// Run parses args, runs the command, and returns the exit code. Errors go to
+// p.Err as one message.
+func (p *Program) Run(ctx context.Context, args []string) int {
+	exit := -1
+	parser, err := kong.New(&commands{},
+		kong.Name("deskhand"),
+		kong.Description("Deskhand puts a briefing on every new support ticket.\n\nIt is configured by environment variables: docs/configuration.md."),
+		kong.Writers(p.Out, p.Err), kong.Exit(func(code int) { exit = code }),
+		kong.Vars{"version": p.Version, "tools": p.toolNames()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
+	)
+	if err != nil {
+		fmt.Fprintln(p.Err, "deskhand:", err)
+		return ExitError
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit // help or version was printed
+	}
+	if err != nil {
+		fmt.Fprintf(p.Err, "deskhand: %v\nTry: deskhand --help\n", err)
+		return ExitUsage
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintf(p.Err, "deskhand %s: %v\n", command.Selected().Path(), err)
+		return ExitError
+	}
+	return ExitOK
+}
+
+func (p *Program) toolNames() string {
+	names := make([]string, len(p.Tools))
+	for i, k := range p.Tools {
+		names[i] = k.Name
+	}
+	return strings.Join(names, ",")
+}
+
+// with opens the desk for one command.
+func (p *Program) with(ctx context.Context, do func(*Desk) error) error {
+	desk, err := p.Open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(desk), desk.Close(context.WithoutCancel(ctx)))
+}
+
+type serveCmd struct{}
+
+func (serveCmd) Run(ctx context.Context, p *Program) error { return p.Serve(ctx) }
+
+type migrateCmd struct{}
+
+// Help gives an example.
+func (migrateCmd) Help() string {
+	return "Needs DATABASE_OWNER_URL. It also gives the roles of DATABASE_URL and DATABASE_QUEUE_URL their login.\n\nExample: deskhand migrate"
+}
+
+func (migrateCmd) Run(ctx context.Context, p *Program) error {
+	applied, err := p.Migrate(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Out, "%d migrations applied, the schema is up to date\n", applied)
+	return nil
+}
+
+type keygenCmd struct{}
+
+func (keygenCmd) Run(p *Program) error {
+	key, err := p.Keygen()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.Out, key.Reveal())
+	return nil
+}
+
+type docsCmd struct{}
+
+func (docsCmd) Run(p *Program) error {
+	fmt.Fprint(p.Out, p.Config())
+	return nil
+}

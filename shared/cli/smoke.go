@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+type smokeCmd struct {
+	URL         string        `default:"http://127.0.0.1:8080" help:"Where the webhook is."`
+	Tenant      string        `default:"acme" help:"Tenant in whose tool the ticket is created."`
+	Tool        string        `enum:"${tools}" default:"servicedesk_plus" help:"Ticketing tool: ${enum}."`
+	Subject     string        `default:"[Deskhand smoke test] Printer on the 3rd floor prints nothing" help:"Subject of the ticket."`
+	Description string        `default:"Everything sent to the printer waits in the queue since this morning. Print server 10.20.4.31." help:"Its description."`
+	Wait        time.Duration `default:"60s" help:"How long to wait for the note."`
+}
+
+// Help gives an example.
+func (smokeCmd) Help() string {
+	return "It needs the deployment's DATABASE_URL and SEALING_KEY for the tenant's credentials. The ticket stays, marked as a smoke test.\n\n" +
+		"Example: deskhand smoke --url https://deskhand.example.com --tenant acme"
+}
+
+// smoke is one run: a step fills in what the next one needs.
+type smoke struct {
+	cmd        smokeCmd
+	program    *Program
+	connection tenant.Connection
+	path       string // of the tool in URLs
+	tool       ticketing.Rehearsal
+	key        string
+	job        string
+	sent       time.Time
+	note       ticketing.PostedNote
+	noted      time.Duration
+}
+
+func (c smokeCmd) Run(ctx context.Context, p *Program) error {
+	return p.with(ctx, func(d *Desk) error {
+		s := &smoke{cmd: c, program: p}
+		steps := []struct {
+			name string
+			do   func(context.Context, *Desk) (string, error)
+		}{
+			{"find the tenant's tool", s.find},
+			{"create a ticket in the tool", s.create},
+			{"send the signed webhook", s.send},
+			{"wait for the note", s.wait},
+			{"read it back", s.read},
+		}
+		for i, step := range steps {
+			start := p.Now()
+			said, err := step.do(ctx, d)
+			took := p.Now().Sub(start).Round(time.Millisecond)
+			if err != nil {
+				fmt.Fprintf(p.Out, "%d. %-28s FAILED after %s\n", i+1, step.name, took)
+				return fmt.Errorf("step %d, %s (correlation id %s): %w", i+1, step.name, first(s.job, "none yet"), err)
+			}
+			fmt.Fprintf(p.Out, "%d. %-28s %7s  %s\n", i+1, step.name, took, said)
+		}
+		fmt.Fprintf(p.Out, "\nok: webhook to note in %d ms, correlation id %s\n", s.noted.Milliseconds(), s.job)
+		return nil
+	})
+}
+
+func (s *smoke) find(ctx context.Context, d *Desk) (string, error) {
+	dir, err := d.Directory(ctx)
+	if err != nil {
+		return "", err
+	}
+	id, err := tenant.ParseID(s.cmd.Tenant)
+	if err != nil {
+		return "", err
+	}
+	if s.connection, err = dir.ForTenant(s.cmd.Tool, id); err != nil {
+		return "", err
+	}
+	if len(s.connection.Signing) == 0 {
+		return "", fmt.Errorf("connection %s has no signing secret", s.connection.ID)
+	}
+	kind, err := s.program.Tools.Find(s.cmd.Tool)
+	if err != nil {
+		return "", err
+	}
+	s.path = kind.Path
+	tool, err := d.Open(s.connection)
+	if err != nil {
+		return "", err
+	}
+	var ok bool
+	if s.tool, ok = tool.(ticketing.Rehearsal); !ok {
+		return "", fmt.Errorf("%s cannot create tickets", kind.Label)
+	}
+	return "connection " + s.connection.ID, nil
+}
+
+func (s *smoke) create(ctx context.Context, _ *Desk) (_ string, err error) {
+	s.key, err = s.tool.Create(ctx, s.cmd.Subject, s.cmd.Description)
+	return "ticket " + s.key, err
+}
+
+func (s *smoke) send(ctx context.Context, _ *Desk) (string, error) {
+	body, err := json.Marshal(map[string]string{"event": "request.created", "ticket_id": s.key, "tenant_id": s.cmd.Tenant,
+		"subject": s.cmd.Subject, "description": s.cmd.Description})
+	if err != nil {
+		return "", err
+	}
+	url := strings.TrimRight(s.cmd.URL, "/") + "/webhook/" + s.path + "/" + s.connection.ID
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	stamp := strconv.FormatInt(s.program.Now().Unix(), 10)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-ServiceDesk-Timestamp", stamp)
+	r.Header.Set("X-ServiceDesk-Signature", s.program.Sign(s.connection.Signing[0], stamp, body))
+	s.sent = s.program.Now()
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(r)
+	if err != nil {
+		return "", fmt.Errorf("%w (is it running? make run starts it)", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err != nil {
+		return "", err
+	}
+	var accepted struct {
+		Job string `json:"job_id"`
+	}
+	if err := json.Unmarshal(answer, &accepted); resp.StatusCode != http.StatusAccepted || err != nil {
+		return "", fmt.Errorf("POST %s answers %s: %s", url, resp.Status, oneLine(string(answer)))
+	}
+	s.job = accepted.Job
+	return resp.Status + ", job " + s.job, nil
+}
+
+// pollEvery is how often the ticket's notes are read while waiting.
+const pollEvery = 50 * time.Millisecond
+
+func (s *smoke) wait(ctx context.Context, _ *Desk) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cmd.Wait)
+	defer cancel()
+	ref := ticket.Ref{Tenant: tenant.ID(s.cmd.Tenant), Tool: s.connection.Tool, Connection: s.connection.ID, Key: s.key}
+	var last error
+	for {
+		notes, err := s.tool.Notes(ctx, s.key)
+		if err == nil {
+			for _, n := range notes {
+				if strings.Contains(n.Body, ref.Marker()) {
+					s.note, s.noted = n, s.program.Now().Sub(s.sent)
+					return "note " + n.ID + " on ticket " + s.key, nil
+				}
+			}
+		}
+		last = errors.Join(err)
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("no note with %s on ticket %s after %s: look for the correlation id in the log, and at deskhand queue peek --dead: %w",
+				ref.Marker(), s.key, s.cmd.Wait, errors.Join(ctx.Err(), last))
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func (s *smoke) read(_ context.Context, _ *Desk) (string, error) {
+	if s.note.Public {
+		return "", errors.New("the note is visible to the requester")
+	}
+	if strings.TrimSpace(s.note.Body) == "" {
+		return "", errors.New("the note is empty")
+	}
+	return fmt.Sprintf("internal, %d bytes", len(s.note.Body)), nil
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+type tenantCmd struct {
+	Add  tenantAddCmd  `cmd:"" help:"Add or replace a tenant and its connection."`
+	List tenantListCmd `cmd:"" help:"List tenants and connections."`
+}
+
+type tenantAddCmd struct {
+	ID         string            `arg:"" help:"Id of the tenant: a-z, 0-9 and hyphens."`
+	Name       string            `help:"Name for people; the id where not given."`
+	Tool       string            `enum:"${tools}" default:"servicedesk_plus" help:"Ticketing tool: ${enum}."`
+	Connection string            `help:"Id of the connection, in the webhook's URL; the tenant's id where not given."`
+	Account    string            `help:"The tool's own account of this tenant, where the connection serves several."`
+	Set        map[string]string `help:"A field of the connection, such as base_url=https://sdp.example.com; repeatable. Those that the tool asks for are listed where one is missing."`
+	Secret     string            `env:"WEBHOOK_SECRET" help:"Secret that signs the webhooks; made and printed once where not given."`
+	AllowPlain bool              `help:"Accept signatures without a timestamp."`
+}
+
+// Help gives an example.
+func (tenantAddCmd) Help() string {
+	return "Example: deskhand tenant add acme --name 'Acme Legal' --set base_url=https://sdp.acme.example --set api_key=..."
+}
+
+func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
+	id, err := tenant.ParseID(c.ID)
+	if err != nil {
+		return err
+	}
+	kind, err := p.Tools.Find(c.Tool)
+	if err != nil {
+		return err
+	}
+	values, err := kind.Fill(integration.Values(c.Set))
+	if err != nil {
+		return fmt.Errorf("%s needs other fields (--set name=value):\n%w", kind.Label, err)
+	}
+	conn := tenant.Connection{ID: first(c.Connection, c.ID), Tool: kind.Name, Values: values, AllowPlain: c.AllowPlain, Routes: map[string]tenant.ID{c.Account: id}}
+	made := c.Secret == ""
+	conn.Signing = []secret.Text{secret.New(first(c.Secret, rand.Text()))}
+	return p.with(ctx, func(d *Desk) error {
+		if err := d.PutTenant(ctx, tenant.Tenant{ID: id, Name: first(c.Name, c.ID)}); err != nil {
+			return err
+		}
+		if err := d.PutConnection(ctx, conn); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.Out, "tenant %s is served by connection %s\nwebhook: POST /webhook/%s/%s\n", id, conn.ID, kind.Path, conn.ID)
+		if made {
+			fmt.Fprintf(p.Out, "signing secret, shown this once: %s\n", conn.Signing[0].Reveal())
+		}
+		return nil
+	})
+}
+
+type tenantListCmd struct{}
+
+func (tenantListCmd) Run(ctx context.Context, p *Program) error {
+	return p.with(ctx, func(d *Desk) error {
+		dir, err := d.Directory(ctx)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.Out, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(w, "TENANT\tNAME\tSTATE\tCONNECTIONS")
+		for _, id := range slices.Sorted(maps.Keys(dir.Tenants)) {
+			t := dir.Tenants[id]
+			state := "active"
+			if t.Disabled {
+				state = "disabled"
+			}
+			var conns []string
+			for _, cid := range slices.Sorted(maps.Keys(dir.Connections)) {
+				if c := dir.Connections[cid]; c.Serves(id) {
+					conns = append(conns, c.Tool+"/"+c.ID)
+				}
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", id, t.Name, state, conns)
+		}
+		return w.Flush()
+	})
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,139 @@
+// Package config is the process's configuration: one struct, read from the
+// environment and nowhere else. docs/configuration.md is generated from it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/joho/godotenv"
+
+	"github.com/deskhand/deskhand/shared/secret"
+)
+
+// Config is everything that is configured from outside. Each field's doc tag
+// is its line in docs/configuration.md. A variable X that may hold a secret
+// can be given as a file instead: X_FILE names it.
+type Config struct {
+	DatabaseURL      secret.Text `env:"DATABASE_URL" file:"yes" example:"postgres://app_user:…@db:5432/deskhand" doc:"Postgres, as role app_user, which cannot bypass row-level security. Required."`
+	DatabaseQueueURL secret.Text `env:"DATABASE_QUEUE_URL" file:"yes" example:"postgres://queue_user:…@db:5432/deskhand" doc:"Postgres, as role queue_user, for the queue. Required unless QUEUE_URL is set."`
+	DatabaseOwnerURL secret.Text `env:"DATABASE_OWNER_URL" file:"yes" example:"postgres://owner:…@db:5432/deskhand" doc:"Postgres, as the owner of the schema. Read by deskhand migrate alone."`
+	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of the two roles (1 to 100)."`
+
+	QueueURL          string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set both queue variables or neither."`
+	CatalogueQueueURL string `env:"CATALOGUE_QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue" doc:"SQS queue of resolved tickets and scheduled work. Empty: the queue on Postgres."`
+
+	RedisURL secret.Text `env:"REDIS_URL" file:"yes" example:"rediss://user:…@cache:6379/0" doc:"Redis, Valkey or ElastiCache, for caches and limits that processes share. Empty: each process keeps its own."`
+
+	SealingKey secret.Text `env:"SEALING_KEY" file:"yes" doc:"Tink keyset (JSON) that seals tenant credentials and queue bodies; deskhand keygen makes one. Required."`
+
+	OpenAIBaseURL string      `env:"OPENAI_BASE_URL" envDefault:"https://openrouter.ai/api/v1" doc:"Any endpoint that speaks OpenAI's chat completions."`
+	OpenAIKey     secret.Text `env:"OPENAI_API_KEY" file:"yes" doc:"Key for that endpoint. Empty: notes are written from the evidence alone, and say so."`
+	OpenAIModel   string      `env:"OPENAI_MODEL" envDefault:"openai/gpt-4o-mini" doc:"Model, where a tenant's settings name no other."`
+
+	Addr              string        `env:"HTTP_ADDR" envDefault:":8080" doc:"Address of this process's HTTP server: webhooks, /healthz, /readyz, /metrics."`
+	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"4" doc:"Jobs that one worker process works on at once: 4 to 8 suit most installations (1 to 64)."`
+	WebhooksPerMinute int           `env:"WEBHOOKS_PER_MINUTE" envDefault:"100" doc:"Authenticated webhooks a minute for each tenant; more get 429."`
+	DrainTime         time.Duration `env:"DRAIN_TIME" envDefault:"25s" doc:"How long running requests and jobs may go on after SIGTERM."`
+
+	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error."`
+	LogFormat string `env:"LOG_FORMAT" envDefault:"json" doc:"json, or text for people."`
+}
+
+// Load reads the environment. Its error lists everything that is missing or
+// malformed, by name, and no value of a secret.
+func Load() (Config, error) {
+	var c Config
+	if err := readFiles(); err != nil {
+		return c, err
+	}
+	err := env.ParseWithOptions(&c, env.Options{})
+	return c, err
+}
+
+// LoadDotEnv adds the variables of the first of these files that exists; what
+// the environment has already stays. It is for laptops.
+func LoadDotEnv(files ...string) error {
+	for _, file := range files {
+		switch err := godotenv.Load(file); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("read %s: want lines of NAME=value", file)
+		}
+	}
+	return nil
+}
+
+// Check lists what a serving process lacks; nil where it may start.
+func (c Config) Check() error {
+	var errs []error
+	need := func(given bool, name, what string) {
+		if !given {
+			errs = append(errs, fmt.Errorf("%s: %s", name, what))
+		}
+	}
+	between := func(n, low, high int, name string) {
+		need(n >= low && n <= high, name, fmt.Sprintf("want %d to %d, not %d", low, high, n))
+	}
+	need(!c.DatabaseURL.Empty(), "DATABASE_URL", "required: the URL of Postgres as app_user")
+	need(!c.SealingKey.Empty(), "SEALING_KEY", "required: make one with deskhand keygen")
+	need((c.QueueURL == "") == (c.CatalogueQueueURL == ""), "QUEUE_URL, CATALOGUE_QUEUE_URL", "set both or neither")
+	need(c.QueueURL == "" && c.CatalogueQueueURL == "", "QUEUE_URL", "this version has the queue on Postgres only; leave it empty")
+	need(!c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
+	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
+	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")
+	between(c.WebhooksPerMinute, 1, 1_000_000, "WEBHOOKS_PER_MINUTE")
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("the configuration is not complete (docs/configuration.md):\n%w", err)
+	}
+	return nil
+}
+
+// readFiles sets X from the file that X_FILE names, for every field that may
+// be given as a file (mounted secrets).
+func readFiles() error {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		name := f.Tag.Get("env")
+		file, ok := os.LookupEnv(name + "_FILE")
+		if f.Tag.Get("file") == "" || !ok {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			return fmt.Errorf("%s_FILE: %w", name, err)
+		}
+		if err := os.Setenv(name, strings.TrimSpace(string(content))); err != nil {
+			return fmt.Errorf("%s_FILE: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Markdown is docs/configuration.md: every variable with its default.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("# Configuration\n\n" +
+		"Every setting is an environment variable. On a laptop they may stand in `.env`. A variable marked *file* can be given as a file:\n" +
+		"`DATABASE_URL_FILE=/run/secrets/database_url`. OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_ENDPOINT`, ...) are honoured too.\n\n" +
+		"<!-- Generated from shared/config by `make generate`. -->\n\n" +
+		"| variable | default | file | what it is |\n| --- | --- | --- | --- |\n")
+	for f := range reflect.TypeFor[Config]().Fields() {
+		def := ""
+		if v := f.Tag.Get("envDefault"); v != "" {
+			def = "`" + v + "`"
+		}
+		doc := f.Tag.Get("doc")
+		if example := f.Tag.Get("example"); example != "" {
+			doc += " Example: `" + example + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Tag.Get("env"), def, f.Tag.Get("file"), doc)
+	}
+	return b.String()
+}

@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deskhand/deskhand/shared/config"
+)
+
+// These tests set environment variables, so they do not run in parallel.
+
+func TestLoadReadsVariablesDefaultsAndFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("from-the-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DATABASE_URL", "postgres://app_user:hunter2@db/deskhand")
+	t.Setenv("SEALING_KEY_FILE", file)
+	t.Setenv("SEALING_KEY", "") // restored after the test
+	t.Setenv("WORKER_CONCURRENCY", "6")
+	c, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.DatabaseURL.Reveal(), c.SealingKey.Reveal(), c.OpenAIModel}
+	want := []string{"postgres://app_user:hunter2@db/deskhand", "from-the-file", "openai/gpt-4o-mini"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if c.WorkerConcurrency != 6 {
+		t.Errorf("WorkerConcurrency = %d", c.WorkerConcurrency)
+	}
+}
+
+func TestLoadNamesWhatItCannotRead(t *testing.T) {
+	t.Setenv("SEALING_KEY_FILE", "/does/not/exist")
+	if _, err := config.Load(); err == nil || !strings.Contains(err.Error(), "SEALING_KEY_FILE") {
+		t.Errorf("Load = %v", err)
+	}
+	os.Unsetenv("SEALING_KEY_FILE")
+	t.Setenv("DRAIN_TIME", "soon")
+	if _, err := config.Load(); err == nil {
+		t.Error("a duration of \"soon\" was taken")
+	}
+}
+
+func TestCheckListsEverythingThatIsMissing(t *testing.T) {
+	err := config.Config{QueueURL: "https://sqs.example/q", DatabaseConns: 8, WorkerConcurrency: 99, WebhooksPerMinute: 100}.Check()
+	if err == nil {
+		t.Fatal("an empty configuration passed")
+	}
+	for _, name := range []string{"DATABASE_URL", "SEALING_KEY", "QUEUE_URL", "both or neither", "DATABASE_QUEUE_URL", "WORKER_CONCURRENCY"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("the error does not name %s:\n%v", name, err)
+		}
+	}
+}
+
+func TestLoadDotEnvTakesTheFirstFileAndKeepsTheEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, ".env")
+	if err := os.WriteFile(file, []byte("OPENAI_MODEL=from-file\nLOG_LEVEL=debug\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OPENAI_MODEL", "from-environment")
+	t.Setenv("LOG_LEVEL", "warn")
+	os.Unsetenv("LOG_LEVEL")
+	if err := config.LoadDotEnv(filepath.Join(dir, "missing"), file); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.OpenAIModel != "from-environment" || c.LogLevel != "debug" {
+		t.Errorf("model %q, level %q", c.OpenAIModel, c.LogLevel)
+	}
+	if err := os.WriteFile(file, []byte("PASSWORD hunter2 =\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.LoadDotEnv(file); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("LoadDotEnv = %v, want an error that does not quote the file", err)
+	}
+}
+
+func TestTheConfigurationPageIsFresh(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(page), config.Markdown()); diff != "" {
+		t.Errorf("docs/configuration.md is stale: run make generate\n%s", diff)
+	}
+}

@@ -1,0 +1,287 @@
+package enhance
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/receipts"
+	"github.com/deskhand/deskhand/shared/ticket"
+)
+
+// MaxWords is how many visible words a note has at most (story 2.9).
+const MaxWords = 500
+
+// briefing is everything that a note is written from.
+type briefing struct {
+	ticket ticket.Ticket
+	told   bool // the webhook's text stood in for the ticket
+	bundle evidence.Bundle
+	draft  draft
+	marker string
+	now    time.Time
+}
+
+// section is one heading of the note and its bullets, as Markdown.
+type section struct {
+	heading string
+	lines   []string
+}
+
+// compose writes the note: two lines that say what matters, what is missing
+// and why, the four sections of story 2.9, and a foot by which the note can be
+// checked and found again. Text of tickets and articles is escaped, links are
+// made here from the evidence, never taken from text.
+func compose(b briefing) string {
+	head := append(headline(b), limits(b)...)
+	sections := make([]section, 0, len(receipts.Headings)+1)
+	for i, heading := range receipts.Headings {
+		sections = append(sections, section{heading, b.section(i)})
+	}
+	if len(b.draft.checked.General) > 0 && b.draft.missing == "" {
+		general := section{heading: "General advice, not verified"}
+		for _, text := range b.draft.checked.General {
+			general.lines = append(general.lines, escape(text))
+		}
+		sections = append(sections, general)
+	}
+	foot := b.foot()
+	fit(sections, MaxWords-words(strings.Join(head, " ")+" "+foot))
+
+	var note strings.Builder
+	for _, line := range head {
+		note.WriteString(line + "\n\n")
+	}
+	for _, s := range sections {
+		if len(s.lines) == 0 {
+			continue
+		}
+		note.WriteString("### " + s.heading + "\n\n")
+		for _, line := range s.lines {
+			note.WriteString("- " + line + "\n")
+		}
+		note.WriteString("\n")
+	}
+	note.WriteString(foot + "\n")
+	return note.String()
+}
+
+// maxHeadline is how many words the first two lines have at most.
+const maxHeadline = 40
+
+// headline is the product in at most 40 words: the past ticket that looks like
+// this one and what solved it, then where to look.
+func headline(b briefing) []string {
+	past, articles, systems := b.bundle.Of(evidence.PastTicket), b.bundle.Of(evidence.Article), b.bundle.Of(evidence.System)
+	if len(past)+len(articles)+len(systems) == 0 {
+		return []string{"**Nothing like this is known here:** no similar ticket, no article and no system of the inventory matches."}
+	}
+	var look []string
+	if len(systems) > 0 {
+		look = append(look, "**"+escape(systems[0].Ref)+"** ("+escape(cut(systems[0].Text, 5))+")")
+	}
+	if len(articles) > 0 {
+		look = append(look, "article "+link(cut(articles[0].Title, 6), articles[0].URL))
+	}
+	second := ""
+	if len(look) > 0 {
+		second = "Look at: " + strings.Join(look, ", ")
+	}
+	first := "**Not seen before:** no resolved ticket looks like this one."
+	if len(past) > 0 {
+		first = fmt.Sprintf("**Seen before:** %s%s: %s. **Solved by:** ",
+			link("#"+past[0].Ref, past[0].URL), ago(b.now, past[0].When), escape(title(past[0].Title, 8)))
+		first += escape(cut(past[0].Text, maxHeadline-words(first)-words(second)-1)) // 1 for the ellipsis
+	}
+	if second == "" {
+		return []string{first}
+	}
+	return []string{first, second}
+}
+
+// limits says what the note lacks, and why.
+func limits(b briefing) []string {
+	var lines []string
+	for _, g := range b.bundle.Gaps {
+		lines = append(lines, fmt.Sprintf("*Limited context available: %s temporarily unavailable.*", escape(g.Label)))
+	}
+	if b.told {
+		lines = append(lines, "*The ticket could not be read from the tool: this note rests on the text that the webhook brought.*")
+	}
+	if b.draft.missing != "" {
+		lines = append(lines, "*Written from the evidence alone: "+b.draft.missing+".*")
+	}
+	return lines
+}
+
+// section gives the bullets under receipts.Headings[i]: the model's checked
+// claims, or the evidence itself where there are none.
+func (b briefing) section(i int) []string {
+	if claims := b.claims(i); len(claims) > 0 {
+		return claims
+	}
+	if i == len(kinds) {
+		return b.nextSteps()
+	}
+	var lines []string
+	for _, it := range b.bundle.Of(kinds[i]) {
+		lines = append(lines, itemLine(it, b.now))
+	}
+	return lines
+}
+
+// kinds are the evidence of the first sections; the next steps come last.
+var kinds = []evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}
+
+func (b briefing) claims(i int) []string {
+	if b.draft.missing != "" {
+		return nil
+	}
+	var lines []string
+	for _, c := range b.draft.checked.Sections[i].Claims {
+		cites := make([]string, 0, len(c.Cites))
+		for _, id := range c.Cites {
+			if it, ok := b.bundle.Find(id); ok {
+				cites = append(cites, cite(it))
+			}
+		}
+		lines = append(lines, escape(c.Text)+" ("+strings.Join(cites, ", ")+")")
+	}
+	return lines
+}
+
+// nextSteps are those that the evidence itself suggests.
+func (b briefing) nextSteps() []string {
+	var lines []string
+	if past := b.bundle.Of(evidence.PastTicket); len(past) > 0 {
+		lines = append(lines, fmt.Sprintf("Try what solved %s: %s", link("#"+past[0].Ref, past[0].URL), escape(cut(past[0].Text, 30))))
+	}
+	if systems := b.bundle.Of(evidence.System); len(systems) > 0 {
+		lines = append(lines, "Check "+escape(systems[0].Ref)+" first: the ticket names it.")
+	}
+	if articles := b.bundle.Of(evidence.Article); len(articles) > 0 {
+		lines = append(lines, "Follow "+link(articles[0].Title, articles[0].URL)+".")
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "Nothing to recommend from the evidence. Useful to ask: the exact error text, the system it happens on, and since when.")
+	}
+	return lines
+}
+
+// foot says how well the note is founded, and carries the marker.
+func (b briefing) foot() string {
+	c := b.draft.checked
+	if b.draft.missing != "" {
+		return fmt.Sprintf("Deskhand: evidence found: %d, each with its source. Ref: %s", len(b.bundle.Items), b.marker)
+	}
+	return fmt.Sprintf("Deskhand: %d claims, %d with sources, %d removed. Model: %s. Ref: %s",
+		c.Claims, c.Sourced, c.Removed, escape(b.draft.model), b.marker)
+}
+
+// itemLine shows one piece of evidence by itself.
+func itemLine(it evidence.Item, now time.Time) string {
+	switch it.Kind {
+	case evidence.PastTicket:
+		return fmt.Sprintf("%s%s: %s. Solved by: %s", link("#"+it.Ref, it.URL), ago(now, it.When), escape(title(it.Title, 14)), escape(cut(it.Text, 40)))
+	case evidence.Article:
+		return link(it.Title, it.URL) + ": " + escape(cut(it.Text, 25))
+	default:
+		return "**" + escape(it.Ref) + "**: " + escape(cut(it.Text, 20))
+	}
+}
+
+// cite names the source of a claim.
+func cite(it evidence.Item) string {
+	switch it.Kind {
+	case evidence.PastTicket:
+		return link("#"+it.Ref, it.URL)
+	case evidence.Article:
+		return link(it.Title, it.URL)
+	default:
+		return "inventory: " + escape(it.Ref)
+	}
+}
+
+// ago gives ", 3 weeks ago", or "" for an unknown time.
+func ago(now, then time.Time) string {
+	if then.IsZero() {
+		return ""
+	}
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		name string
+		long time.Duration
+	}{{"year", 365 * day}, {"month", 30 * day}, {"week", 7 * day}, {"day", day}} {
+		if n := int(now.Sub(then) / unit.long); n == 1 {
+			return ", 1 " + unit.name + " ago"
+		} else if n > 1 {
+			return fmt.Sprintf(", %d %ss ago", n, unit.name)
+		}
+	}
+	return ", today"
+}
+
+// link makes a link of a label that is plain text. Only http and https URLs
+// without white space or brackets are linked.
+func link(label, url string) string {
+	if !linkable.MatchString(url) {
+		return escape(label)
+	}
+	return "[" + escape(label) + "](" + url + ")"
+}
+
+var (
+	linkable = regexp.MustCompile(`^https?://[^\s()<>\[\]"'\\]+$`)
+	special  = regexp.MustCompile("[\\\\`*_\\[\\]<>&|~#]")
+	target   = regexp.MustCompile(`\]\([^)]*\)`)
+)
+
+// escape makes plain text safe inside a line of Markdown: one line, no mark-up,
+// and no invisible characters, which could turn the text around.
+func escape(text string) string {
+	visible := strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cf, unicode.Co) || (unicode.IsControl(r) && !unicode.IsSpace(r)) {
+			return -1
+		}
+		return r
+	}, text)
+	return special.ReplaceAllString(strings.Join(strings.Fields(visible), " "), `\$0`)
+}
+
+// title is cut for a title that a full stop follows.
+func title(text string, n int) string { return strings.TrimRight(cut(text, n), ".!?;:, ") }
+
+// cut shortens text to n words.
+func cut(text string, n int) string {
+	fields := strings.Fields(text)
+	if len(fields) <= n {
+		return strings.Join(fields, " ")
+	}
+	return strings.Join(fields[:n], " ") + " …"
+}
+
+// words counts what a reader sees of a line of Markdown.
+func words(line string) int { return len(strings.Fields(target.ReplaceAllString(line, ""))) }
+
+// fit drops the last bullet of the longest section until the sections have at
+// most limit words.
+func fit(sections []section, limit int) {
+	for {
+		total, longest, most := 0, -1, 0
+		for i, s := range sections {
+			n := words(strings.Join(s.lines, " ")) + words(s.heading)
+			total += n
+			if len(s.lines) > 1 && n > most {
+				longest, most = i, n
+			}
+		}
+		if total <= limit || longest < 0 {
+			return
+		}
+		s := &sections[longest]
+		s.lines = s.lines[:len(s.lines)-1]
+	}
+}

@@ -1,0 +1,142 @@
+package llmtest_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
+)
+
+const prompt = `Evidence:
+[T1] past ticket 981 | history | 2026-03-02 | Printer prints garbage
+  matched: spooler, pr-07
+  The driver was replaced by version 61.
+  Since then it prints.
+[T2] past ticket 77 | history | Printer offline
+[A1] article KB-12 | knowledge base | 2025-11-30 | Replacing a printer driver
+  Remove the old driver first.
+not evidence: [S9] a system
+  [S8] nor this`
+
+const briefing = `## Similar Tickets
+- Past ticket 981: Printer prints garbage: matched: spooler, pr-07 The driver was replaced by version 61. Since then it prints. [T1]
+- Past ticket 77: Printer offline. [T2]
+
+## Relevant Documentation
+- Article KB-12: Replacing a printer driver: Remove the old driver first. [A1]
+
+## System Information
+
+## Recommended Next Steps
+- Check whether what solved past ticket 981 applies here. [T1]
+- Follow article KB-12. [A1]
+`
+
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(answer)
+}
+
+func TestTheServerWritesABriefingFromTheEvidenceInThePrompt(t *testing.T) {
+	t.Parallel()
+	_, base := llmtest.Start(t)
+	body, err := json.Marshal(map[string]any{"model": "m", "messages": []llmtest.Message{{Role: "user", Content: prompt}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{base, strings.TrimSuffix(base, "/v1")} {
+		status, answer := post(t, url+"/chat/completions", string(body))
+		if status != http.StatusOK {
+			t.Fatalf("status %d: %s", status, answer)
+		}
+		var got struct {
+			Model   string
+			Choices []struct{ Message llmtest.Message }
+		}
+		if err := json.Unmarshal([]byte(answer), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Model != "scripted" {
+			t.Errorf("model %q", got.Model)
+		}
+		if diff := cmp.Diff(briefing, got.Choices[0].Message.Content); diff != "" {
+			t.Errorf("briefing (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestABriefingWithoutEvidenceHasTheHeadingsAlone(t *testing.T) {
+	t.Parallel()
+	want := "## Similar Tickets\n\n## Relevant Documentation\n\n## System Information\n\n## Recommended Next Steps\n"
+	if diff := cmp.Diff(want, llmtest.Briefing("a ticket [T1]")); diff != "" {
+		t.Errorf("briefing (-want +got):\n%s", diff)
+	}
+}
+
+func TestALongItemIsCutToThirtyWords(t *testing.T) {
+	t.Parallel()
+	got := llmtest.Briefing("[S1] system pr-07 | inventory | pr-07\n  " + strings.Repeat("word ", 100))
+	if n := strings.Count(got, "word"); n != 30 || !strings.Contains(got, "word … [S1]") {
+		t.Errorf("%d words:\n%s", n, got)
+	}
+}
+
+func TestTheServerFollowsItsScriptAndThenBriefs(t *testing.T) {
+	t.Parallel()
+	s, url := llmtest.Start(t)
+	s.Next(llmtest.Status(429, "slow down"), llmtest.Text("first"))
+	s.Next(llmtest.Text("second"))
+	for i, want := range []string{"slow down", `"first"`, `"second"`, "## Similar Tickets"} {
+		if _, answer := post(t, url+"/chat/completions", `{"model":"m"}`); !strings.Contains(answer, want) {
+			t.Errorf("call %d: %s, want %s", i, answer, want)
+		}
+	}
+	if n := len(s.Calls()); n != 4 {
+		t.Errorf("%d calls in the journal, want 4", n)
+	}
+}
+
+func TestTheServerRefusesWhatItDoesNotSpeak(t *testing.T) {
+	t.Parallel()
+	s, url := llmtest.Start(t)
+	if status, _ := post(t, url+"/chat/completions", "nonsense"); status != http.StatusBadRequest {
+		t.Errorf("no JSON: status %d", status)
+	}
+	if status, _ := post(t, url+"/chat/completions", `"`+strings.Repeat("a", 2<<20)+`"`); status != http.StatusBadRequest {
+		t.Errorf("2 MiB: status %d", status)
+	}
+	if status, _ := post(t, url+"/embeddings", "{}"); status != http.StatusNotFound {
+		t.Errorf("another path: status %d", status)
+	}
+	if n := len(s.Calls()); n != 0 {
+		t.Errorf("%d calls in the journal, want none", n)
+	}
+}
+
+func TestTheServerListsItsModel(t *testing.T) {
+	t.Parallel()
+	_, url := llmtest.Start(t)
+	resp, err := http.Get(url + "/models")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(body), `"id":"scripted"`) {
+		t.Errorf("%s, %v", body, err)
+	}
+}

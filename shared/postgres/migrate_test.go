@@ -1,0 +1,279 @@
+package postgres_test
+
+import (
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/deskhand/deskhand/localstack/pgserver"
+	"github.com/deskhand/deskhand/migrations"
+	"github.com/deskhand/deskhand/shared/postgres"
+	"github.com/deskhand/deskhand/shared/postgres/pgtest"
+)
+
+// schemaSQL describes everything that migrations make, one line each.
+const schemaSQL = `
+SELECT coalesce(array_agg(line ORDER BY line), '{}') FROM (
+    SELECT format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default) FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'
+    UNION ALL SELECT format('index %s', indexdef) FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%'
+    UNION ALL SELECT format('policy %s.%s %s %s %s', tablename, policyname, roles, qual, with_check) FROM pg_policies
+    UNION ALL SELECT format('function %s %s', p.oid::regprocedure, p.proacl) FROM pg_proc p WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT format('table %s %s %s', relname, relacl, relforcerowsecurity) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT LIKE 'goose%'
+) AS made (line)`
+
+func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	owner := db.Owner(t)
+	files, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := schema(t, owner)
+	for version := len(files) - 1; version >= 0; version-- {
+		if n, err := postgres.MigrateDown(t.Context(), db.OwnerURL, int64(version)); n != len(files)-version || err != nil {
+			t.Fatalf("down to %d: %d, %v; want %d", version, n, err, len(files)-version)
+		}
+		if left := schema(t, owner); version == 0 && len(left) > 0 {
+			t.Errorf("after all went down there is still:\n%s", strings.Join(left, "\n"))
+		}
+		if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != len(files)-version || err != nil {
+			t.Fatalf("up from %d: %d, %v; want %d", version, n, err, len(files)-version)
+		}
+		if diff := cmp.Diff(before, schema(t, owner)); diff != "" {
+			t.Errorf("down to %d and up gives another schema (-before +after):\n%s", version, diff)
+		}
+	}
+	if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != 0 || err != nil {
+		t.Errorf("a second time: %d, %v; want 0", n, err)
+	}
+}
+
+func TestProcessesMigrateOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	total, err := postgres.MigrateDown(t.Context(), db.OwnerURL, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	applied := 0
+	for range 4 {
+		wg.Go(func() {
+			n, err := postgres.Migrate(t.Context(), db.OwnerURL)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			applied += n
+		})
+	}
+	wg.Wait()
+	if applied != total {
+		t.Errorf("%d migrations were applied, want each of the %d once", applied, total)
+	}
+}
+
+// TestOwnerNeedsNoSuperuser holds for RDS, where nobody is one, and where the
+// owner makes the roles itself.
+func TestOwnerNeedsNoSuperuser(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	execute(t, s.OwnerURL("postgres"), "CREATE ROLE plain LOGIN CREATEROLE PASSWORD 'p'")
+	execute(t, s.OwnerURL("postgres"), "CREATE DATABASE deskhand OWNER plain")
+	owner := as(t, s, "plain", "p")
+	for range 2 { // a second installation finds the roles
+		if _, err := postgres.Migrate(t.Context(), owner); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := postgres.MigrateDown(t.Context(), owner, 0); n == 0 || err != nil {
+			t.Fatalf("down: %d, %v", n, err)
+		}
+	}
+	if _, err := postgres.Migrate(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	appURL := as(t, s, "app_user", "p")
+	if err := postgres.EnsureLogin(t.Context(), owner, appURL); err != nil {
+		t.Fatal(err)
+	}
+	db := pgtest.DB{AppURL: appURL}
+	db.AddTenants(t, "acme", "globex")
+	var n int
+	if err := db.App(t).Pool.QueryRow(t.Context(), "SELECT count(*) FROM directory_tenants()").Scan(&n); err != nil || n != 2 {
+		t.Errorf("the directory has %d tenants, %v; want 2", n, err)
+	}
+}
+
+// TestEveryTenantTableHasForcedRowLevelSecurity reads the catalogue, so that a
+// table of a later migration cannot be forgotten.
+func TestEveryTenantTableHasForcedRowLevelSecurity(t *testing.T) {
+	t.Parallel()
+	rows, err := pgtest.New(t).Owner(t).Query(t.Context(), `
+SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity
+       AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant')
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id' AND NOT a.attisdropped`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table string
+	var protected bool
+	tag, err := pgx.ForEachRow(rows, []any{&table, &protected}, func() error {
+		if !protected {
+			t.Errorf("%s has no forced row-level security: CALL protect('%s') in its migration", table, table)
+		}
+		return nil
+	})
+	if err != nil || tag.RowsAffected() < 8 {
+		t.Errorf("%d tables, %v", tag.RowsAffected(), err)
+	}
+}
+
+func TestMigrationErrorsNameTheRoleNotThePassword(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	_, errApp := postgres.Migrate(t.Context(), db.AppURL)
+	_, errDown := postgres.MigrateDown(t.Context(), db.AppURL, 0)
+	_, errWrong := postgres.Migrate(t.Context(), strings.Replace(db.AppURL, "deskhand-test", "hunter2", 1))
+	for _, err := range []error{errApp, errDown, errWrong} {
+		if err == nil || !strings.HasPrefix(err.Error(), "postgres: migrate ") {
+			t.Errorf("err = %v", err)
+		}
+	}
+	if errWrong == nil || !strings.Contains(errWrong.Error(), "app_user") || strings.Contains(errWrong.Error(), "hunter2") {
+		t.Errorf("wrong password: %v", errWrong)
+	}
+}
+
+func TestOnlyOurRolesGetALogin(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	u, err := url.Parse(db.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, user := range map[string]*url.Userinfo{
+		`role "postgres"`:                  url.UserPassword("postgres", "hunter2"),
+		`role "directory_reader"`:          url.UserPassword("directory_reader", "hunter2"),
+		`role "app_user; --"`:              url.UserPassword("app_user; --", "hunter2"),
+		"app_user: the URL needs":          url.User("app_user"),
+		"queue_user: the URL needs a pass": url.UserPassword("queue_user", "hunter2ü"),
+	} {
+		u.User = user
+		err := postgres.EnsureLogin(t.Context(), db.OwnerURL, db.AppURL, u.String())
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if err := postgres.EnsureLogin(t.Context(), db.AppURL, db.AppURL); err == nil {
+		t.Error("app_user gave itself a login")
+	}
+}
+
+func TestLoginsGetThePasswordsOfTheirURLs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	owner := s.OwnerURL("deskhand")
+	execute(t, s.OwnerURL("postgres"), "CREATE DATABASE deskhand")
+	execute(t, owner, "ALTER SYSTEM SET log_statement = 'all'")
+	execute(t, owner, "SELECT pg_reload_conf()")
+
+	const password = `hunter2 '"\ $1`
+	if err := postgres.EnsureLogin(t.Context(), owner, as(t, s, "app_user", password)); err == nil || !strings.Contains(err.Error(), "run the migrations first") {
+		t.Errorf("before the migrations: %v", err)
+	}
+	if _, err := postgres.Migrate(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"former", password} { // a password can be changed
+		if err := postgres.EnsureLogin(t.Context(), owner, as(t, s, "app_user", p), as(t, s, "queue_user", p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, role := range []string{"app_user", "queue_user"} {
+		if err := ping(t, as(t, s, role, password)); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+		if ping(t, as(t, s, role, "former")) == nil {
+			t.Errorf("%s: the former password still works", role)
+		}
+	}
+	log, err := os.ReadFile(filepath.Join(s.dir, "postgres.log"))
+	if err != nil || !strings.Contains(string(log), "ALTER ROLE app_user LOGIN") || strings.Contains(string(log), "hunter2") {
+		t.Errorf("the server's log (%v) has the password, or not the statement", err)
+	}
+}
+
+// server is a Postgres server of one test's own, for what belongs to a whole
+// server: roles and their passwords.
+type server struct {
+	*pgserver.Server
+	dir string
+}
+
+func newServer(t *testing.T) server {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // for the server's user
+		t.Fatal(err)
+	}
+	s, err := pgserver.Start(t.Context(), pgserver.Options{Dir: dir, Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Stop() })
+	return server{s, dir}
+}
+
+// as gives the URL of the database deskhand for a role.
+func as(t *testing.T, s server, role, password string) string {
+	t.Helper()
+	u, err := url.Parse(s.OwnerURL("deskhand"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String()
+}
+
+func execute(t *testing.T, db, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func ping(t *testing.T, url string) error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		return err
+	}
+	return conn.Close(t.Context())
+}
+
+func schema(t *testing.T, owner *pgxpool.Pool) (lines []string) {
+	t.Helper()
+	if err := owner.QueryRow(t.Context(), schemaSQL).Scan(&lines); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}

@@ -1,0 +1,124 @@
+// Package postgres is the way to the database: the pool, the transaction of
+// one tenant (InTenant), the check that the role cannot bypass row-level
+// security, and the migrations. What is stored lies in the packages below it.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+// DB is a pool of connections as app_user. SQL on tenant data goes through
+// InTenant; Pool itself is for what belongs to no tenant.
+type DB struct{ Pool *pgxpool.Pool }
+
+// The limits of every session, where the URL does not set others. No query of
+// the product takes seconds, so what does is broken and must not hold a
+// connection.
+var limits = map[string]string{
+	"application_name":                    "deskhand",
+	"statement_timeout":                   "15s",
+	"lock_timeout":                        "5s",
+	"idle_in_transaction_session_timeout": "30s",
+}
+
+// connectIn is short: a caller has another answer (503, try later) and a
+// sender who waits.
+const connectIn = time.Second
+
+var errURL = errors.New("the database URL cannot be read: want postgres://user:password@host:5432/database (sslmode=require outside this machine)")
+
+// Open makes a pool of at most maxConns connections (1 to 1000). It does not connect: the
+// server may be down, and every use tries anew. Close it at the end.
+func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errURL // the cause would quote the URL, password and all
+	}
+	for name, value := range limits {
+		if _, ok := config.ConnConfig.RuntimeParams[name]; !ok {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	config.ConnConfig.ConnectTimeout = connectIn
+	config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
+	config.MaxConns = int32(min(max(1, maxConns), 1000))
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.MaxConnLifetime = 30 * time.Minute
+	config.MaxConnLifetimeJitter = 5 * time.Minute
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: open pool: %w", err)
+	}
+	return &DB{Pool: pool}, nil
+}
+
+// Close closes the pool. It waits for connections that are in use.
+func (db *DB) Close() { db.Pool.Close() }
+
+// Ping tells whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.Pool.Ping(ctx); err != nil {
+		return fmt.Errorf("postgres: ping: %w", err)
+	}
+	return nil
+}
+
+// InTenant runs fn in a transaction that sees and writes the rows of one
+// tenant. It commits when fn returns nil and rolls back otherwise; fn's error
+// comes back as it is. fn must not keep the transaction.
+func (db *DB) InTenant(ctx context.Context, id tenant.ID, fn func(pgx.Tx) error) error {
+	// The id becomes part of the SQL text, so that BEGIN and the tenant are one
+	// round trip. What ParseID lets through needs no escaping.
+	id, err := tenant.ParseID(string(id))
+	if err != nil {
+		return fmt.Errorf("postgres: begin: %w", err)
+	}
+	begin := fmt.Sprintf("BEGIN; SET LOCAL app.tenant = '%s'", id)
+	return pgx.BeginTxFunc(ctx, db.Pool, pgx.TxOptions{BeginQuery: begin}, fn)
+}
+
+// roleSQL finds what the session's role is, or may become, that row-level
+// security does not hold; the role itself before those it is a member of.
+const roleSQL = `
+SELECT current_user::text, r.rolname::text, CASE
+    WHEN r.rolsuper THEN 'is a superuser'
+    WHEN r.rolbypassrls THEN 'has BYPASSRLS'
+    WHEN r.rolname = 'directory_reader' THEN 'reads all tenants'
+    ELSE 'owns tables' END
+FROM pg_roles r
+WHERE pg_has_role(r.oid, 'MEMBER')
+  AND (r.rolsuper OR r.rolbypassrls OR r.rolname = 'directory_reader'
+       OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')))
+ORDER BY r.rolname = current_user DESC, r.rolname
+LIMIT 1`
+
+// ErrRole says that row-level security does not hold the database role.
+var ErrRole = errors.New("row-level security does not hold this database role")
+
+// CheckRole refuses a role that row-level security does not hold: a superuser,
+// one with BYPASSRLS, an owner of tables, or a member of such a role. The error
+// is ErrRole, unless the database does not answer.
+func (db *DB) CheckRole(ctx context.Context) error {
+	var user, role, why string
+	err := db.Pool.QueryRow(ctx, roleSQL).Scan(&user, &role, &why)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("postgres: check role: %w", err)
+	}
+	if role != user {
+		user += " is a member of " + role + ", which"
+	}
+	return fmt.Errorf("postgres: %w: %s %s. "+
+		"Connect as app_user (DATABASE_URL), and leave the owner's URL to migrations", ErrRole, user, why)
+}

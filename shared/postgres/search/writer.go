@@ -1,0 +1,94 @@
+package search
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/deskhand/deskhand/shared/retrieval"
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+// writer is one transaction's rows and postings. The statements of rows fill
+// docs when they run.
+type writer struct {
+	tenant string
+	corpus string
+	rows   *pgx.Batch
+	docs   map[int64]document // by id of the row
+}
+
+// document is what can be found of a row; without terms it cannot.
+type document struct {
+	terms []retrieval.Term
+	day   *time.Time
+}
+
+const lockCorpus = `
+INSERT INTO corpora (tenant_id, corpus) VALUES ($1, $2)
+ON CONFLICT (tenant_id, corpus) DO UPDATE SET docs = corpora.docs`
+
+func newWriter(id tenant.ID, corpus string) *writer {
+	w := &writer{tenant: string(id), corpus: corpus, rows: &pgx.Batch{}, docs: map[int64]document{}}
+	// Every writer takes this lock first, so none waits for another in a circle.
+	w.rows.Queue(lockCorpus, w.tenant, w.corpus)
+	return w
+}
+
+// Both statements change corpus_terms by an upsert, the removal by a negative
+// count: it finds every term through the primary key, whatever the planner
+// knows of the tables.
+
+const removePostings = `
+WITH gone AS (
+    DELETE FROM postings WHERE corpus = $2 AND doc = ANY($3) RETURNING term, doc, length
+), fewer AS (
+    INSERT INTO corpus_terms AS t (tenant_id, corpus, term, docs)
+    SELECT $1, $2, term, -count(*) FROM gone GROUP BY term
+    ON CONFLICT (tenant_id, corpus, term) DO UPDATE SET docs = t.docs + EXCLUDED.docs
+)
+UPDATE corpora c SET docs = c.docs - g.docs, length = c.length - g.length
+FROM (SELECT count(*) AS docs, coalesce(sum(length), 0) AS length FROM (SELECT DISTINCT doc, length FROM gone) d) g
+WHERE c.corpus = $2`
+
+const addPostings = `
+WITH added AS (
+    INSERT INTO postings (tenant_id, corpus, term, doc, tf, length, day)
+    SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::smallint[], $6::integer[], $7::date[])
+    RETURNING term, doc, length
+), more AS (
+    INSERT INTO corpus_terms AS t (tenant_id, corpus, term, docs)
+    SELECT $1, $2, term, count(*) FROM added GROUP BY term
+    ON CONFLICT (tenant_id, corpus, term) DO UPDATE SET docs = t.docs + EXCLUDED.docs
+)
+UPDATE corpora c SET docs = c.docs + a.docs, length = c.length + a.length
+FROM (SELECT count(*) AS docs, coalesce(sum(length), 0) AS length FROM (SELECT DISTINCT doc, length FROM added) d) a
+WHERE c.corpus = $2`
+
+// write stores the rows, replaces their postings and corrects the figures of
+// the corpus, in two round trips.
+func (w *writer) write(ctx context.Context, tx pgx.Tx) error {
+	if err := tx.SendBatch(ctx, w.rows).Close(); err != nil {
+		return err
+	}
+	var terms []string
+	var ids, docs []int64
+	var tfs []int16
+	var lengths []int32
+	var days []*time.Time
+	for id, d := range w.docs {
+		ids = append(ids, id)
+		length := int32(retrieval.Length(d.terms))
+		for _, t := range d.terms {
+			terms, docs, tfs = append(terms, t.Text), append(docs, id), append(tfs, int16(t.TF))
+			lengths, days = append(lengths, length), append(days, d.day)
+		}
+	}
+	slices.Sort(ids)
+	postings := &pgx.Batch{}
+	postings.Queue(removePostings, w.tenant, w.corpus, ids)
+	postings.Queue(addPostings, w.tenant, w.corpus, terms, docs, tfs, lengths, days)
+	return tx.SendBatch(ctx, postings).Close()
+}

@@ -1,0 +1,246 @@
+// Package tenants keeps the tenants and their connections in Postgres, with
+// credentials sealed, and gives each process the directory of them all.
+package tenants
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/postgres"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+// Store reads and writes tenants and connections. It is safe for concurrent use.
+type Store struct {
+	DB  *postgres.DB
+	Box secret.Box
+}
+
+const (
+	tenantsSQL     = `SELECT tenant_id, name, settings, disabled FROM directory_tenants()`
+	connectionsSQL = `SELECT id, tool, sealed_values, sealed_signing, allow_plain, disabled, routes FROM directory_connections()`
+)
+
+// Directory reads all tenants and connections. What cannot be read (sealed
+// with another key, damaged) is left out and named in the error, which then
+// comes with the directory of all others: a directory whose Loaded is set is
+// good, error or not.
+func (s Store) Directory(ctx context.Context) (tenant.Directory, error) {
+	d := tenant.Directory{Tenants: map[tenant.ID]tenant.Tenant{}, Connections: map[string]tenant.Connection{}}
+	var bad []error
+	err := pgx.BeginTxFunc(ctx, s.DB.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		var t tenant.Tenant
+		var settings []byte
+		err := each(ctx, tx, tenantsSQL, []any{&t.ID, &t.Name, &settings, &t.Disabled}, func() {
+			t.Settings = tenant.Settings{}
+			if err := json.Unmarshal(settings, &t.Settings); err != nil {
+				bad = append(bad, fmt.Errorf("settings of tenant %s: %w", t.ID, err))
+				return
+			}
+			d.Tenants[t.ID] = t
+		})
+		if err != nil {
+			return err
+		}
+		var c tenant.Connection
+		var values, signing, routes []byte
+		return each(ctx, tx, connectionsSQL, []any{&c.ID, &c.Tool, &values, &signing, &c.AllowPlain, &c.Disabled, &routes}, func() {
+			opened, err := s.open(c, values, signing, routes)
+			if err != nil {
+				bad = append(bad, err)
+				return
+			}
+			d.Connections[c.ID] = opened
+		})
+	})
+	if err != nil {
+		return tenant.Directory{}, fmt.Errorf("tenants: read the directory: %w", err)
+	}
+	d.Loaded = time.Now()
+	if err := errors.Join(bad...); err != nil {
+		return d, fmt.Errorf("tenants: left out of the directory: %w", err)
+	}
+	return d, nil
+}
+
+// each scans every row into the targets and calls do after each.
+func each(ctx context.Context, tx pgx.Tx, sql string, targets []any, do func()) error {
+	rows, err := tx.Query(ctx, sql)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, targets, func() error {
+		do()
+		return nil
+	})
+	return err
+}
+
+// PutTenant adds the tenant or changes it. Nothing happens where it is so
+// already.
+func (s Store) PutTenant(ctx context.Context, t tenant.Tenant) error {
+	settings, err := postgres.JSON(t.Settings)
+	if err != nil {
+		return fmt.Errorf("tenants: put tenant %s: %w", t.ID, err)
+	}
+	err = s.DB.InTenant(ctx, t.ID, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, putTenantSQL, postgres.Text(t.Name), settings, t.Disabled)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("tenants: put tenant %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+const putTenantSQL = `
+INSERT INTO tenant_configs AS t (tenant_id, name, settings, disabled) VALUES (current_tenant(), $1, $2, $3)
+ON CONFLICT (tenant_id) DO UPDATE
+SET name = excluded.name, settings = excluded.settings, disabled = excluded.disabled, version = t.version + 1, updated_at = now()
+WHERE (t.name, t.settings, t.disabled) IS DISTINCT FROM (excluded.name, excluded.settings, excluded.disabled)`
+
+const (
+	lockConnectionSQL = `SELECT pg_advisory_xact_lock(hashtextextended('connection/' || $1, 0))`
+	servedSQL         = `SELECT DISTINCT r.value FROM directory_connections() c, jsonb_each_text(c.routes) r WHERE c.id = $1`
+	switchTenantSQL   = `SELECT set_config('app.tenant', $1, true)`
+	addConnectionSQL  = `
+INSERT INTO connections (id, tool, sealed_values, sealed_signing) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+	setConnectionSQL = `
+UPDATE connections SET tool = $2, sealed_values = $3, sealed_signing = $4, allow_plain = $5, disabled = $6, version = version + 1, updated_at = now()
+WHERE id = $1`
+	addRouteSQL   = `INSERT INTO connection_tenants (tenant_id, connection_id, account) VALUES (current_tenant(), $1, $2)`
+	dropRoutesSQL = `DELETE FROM connection_tenants WHERE tenant_id = current_tenant() AND connection_id = $1`
+)
+
+// PutConnection adds the connection or changes it, with its routes, all or
+// nothing. Its tenants must exist. It needs at least one route, because a
+// connection belongs to the tenants that it serves.
+func (s Store) PutConnection(ctx context.Context, c tenant.Connection) error {
+	if err := s.putConnection(ctx, c); err != nil {
+		return fmt.Errorf("tenants: put connection %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+func (s Store) putConnection(ctx context.Context, c tenant.Connection) error {
+	if len(c.Routes) == 0 {
+		return errors.New(`it has no route: say which tenant its tickets belong to (account "" for all of them)`)
+	}
+	values, signing, err := s.seal(c)
+	if err != nil {
+		return err
+	}
+	return s.DB.InTenant(ctx, anyTenant(c), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockConnectionSQL, c.ID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, addConnectionSQL, c.ID, c.Tool, values, signing); err != nil {
+			return err
+		}
+		if err := putRoutes(ctx, tx, c); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, setConnectionSQL, c.ID, c.Tool, values, signing, c.AllowPlain, c.Disabled)
+		if err == nil && tag.RowsAffected() != 1 {
+			err = errors.New("its row is not visible to its tenant")
+		}
+		return err
+	})
+}
+
+// putRoutes makes the routes of c what they are in the database. It is the one
+// place where a transaction goes from tenant to tenant: an account that moves
+// must not be without a tenant in between. It ends in a tenant that c serves.
+func putRoutes(ctx context.Context, tx pgx.Tx, c tenant.Connection) error {
+	rows, err := tx.Query(ctx, servedSQL, c.ID)
+	if err != nil {
+		return err
+	}
+	before, err := pgx.CollectRows(rows, pgx.RowTo[tenant.ID])
+	if err != nil {
+		return err
+	}
+	for _, id := range before {
+		if err := inTenant(ctx, tx, id, dropRoutesSQL, c.ID); err != nil {
+			return err
+		}
+	}
+	for account, id := range c.Routes {
+		err := inTenant(ctx, tx, id, addRouteSQL, c.ID, account)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23503" { // foreign_key_violation
+			err = fmt.Errorf("%w: add the tenant first", tenant.ErrUnknown)
+		}
+		if err != nil {
+			return fmt.Errorf("route account %q to tenant %s: %w", account, id, err)
+		}
+	}
+	return nil
+}
+
+func inTenant(ctx context.Context, tx pgx.Tx, id tenant.ID, sql string, args ...any) error {
+	if _, err := tx.Exec(ctx, switchTenantSQL, string(id)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, sql, args...)
+	return err
+}
+
+func anyTenant(c tenant.Connection) tenant.ID {
+	for _, id := range c.Routes {
+		return id
+	}
+	return ""
+}
+
+func valuesOf(connection string) string  { return "connection/" + connection + "/values" }
+func signingOf(connection string) string { return "connection/" + connection + "/signing" }
+
+// seal gives the connection's values and webhook secrets as they are stored.
+func (s Store) seal(c tenant.Connection) (values, signing []byte, err error) {
+	plain, err := c.Values.Sealable()
+	if err != nil {
+		return nil, nil, err
+	}
+	if values, err = s.Box.Seal(plain, valuesOf(c.ID)); err != nil {
+		return nil, nil, err
+	}
+	secrets := make([]string, len(c.Signing))
+	for i, text := range c.Signing {
+		secrets[i] = text.Reveal()
+	}
+	if plain, err = json.Marshal(secrets); err != nil {
+		return nil, nil, err
+	}
+	signing, err = s.Box.Seal(plain, signingOf(c.ID))
+	return values, signing, err
+}
+
+// open is the reverse of seal, and reads the routes. Its errors never quote
+// what was sealed.
+func (s Store) open(c tenant.Connection, values, signing, routes []byte) (tenant.Connection, error) {
+	plain, err := s.Box.Open(values, valuesOf(c.ID))
+	if err != nil {
+		return c, err
+	}
+	secrets, err := s.Box.Open(signing, signingOf(c.ID))
+	if err != nil {
+		return c, err
+	}
+	c.Values, c.Signing, c.Routes = integration.Values{}, nil, map[string]tenant.ID{}
+	var texts []string
+	if json.Unmarshal(plain, &c.Values) != nil || json.Unmarshal(secrets, &texts) != nil || json.Unmarshal(routes, &c.Routes) != nil {
+		return c, fmt.Errorf("connection %s: its values, webhook secrets or routes are not as they were written; set it up again", c.ID)
+	}
+	for _, text := range texts {
+		c.Signing = append(c.Signing, secret.New(text))
+	}
+	return c, nil
+}

@@ -1,0 +1,184 @@
+// Package river keeps the queue port's promises on Postgres with
+// riverqueue.com: for one machine, and for clusters without SQS.
+//
+// A message is one row of river.river_job, in a schema that only the role
+// queue_user may use. Its body and trace are sealed; its id, tenant, kind and
+// time are not, so that an operator can look. Whatever becomes of a message is
+// decided by queue.Policy and written as a snooze (again, without an attempt
+// spent), a cancellation (a dead letter) or a completion. The count of handler
+// errors is therefore ours, in the row's metadata, and River's attempts count
+// nothing but the workers that died with the message.
+//
+// # Crashes
+//
+// River takes back the rows of a dead worker after an hour, because it cannot
+// know that the worker is dead. Postgres can: every receiver holds a session
+// advisory lock derived from its client id for as long as it lives, and the
+// server drops the lock with the session. So every receiver looks every second
+// for running rows whose client's lock nobody holds, and makes them available;
+// a message of a killed worker comes again within seconds, on any host. A
+// receiver looks over the very session that holds its own lock, and not within
+// four seconds of taking it: after a restart of Postgres, every receiver has
+// its lock again before the first one looks. Should a row be taken back from a
+// worker that lives, its message is handled twice at once; the lease in the
+// ledger of enhancements is for that.
+//
+// # Connections
+//
+// Receive takes two connections out of Pool for good, one to listen and one
+// for the lock. Both need a session, so a pooler in transaction mode will not
+// do. Pool may be as small as two besides.
+package river
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	riverqueue "github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+const (
+	schema = "river"
+
+	// sendLimit is how long Send may take: the webhook must answer 503 within
+	// about a second where Postgres is down.
+	sendLimit = time.Second
+
+	// crashLimit is how many workers may die with a message: as many as SQS
+	// receives it before it is a dead letter.
+	crashLimit = 10
+)
+
+// Queue is one queue. It implements queue.Sender, queue.Receiver,
+// queue.Inspector and queue.DeadLetters. Set the fields before first use and
+// leave them.
+type Queue struct {
+	Pool   *pgxpool.Pool // connects as queue_user
+	Name   string        // "enhancement" or "catalogue"
+	Box    secret.Box    // seals the bodies
+	Policy queue.Policy
+	Log    *slog.Logger
+	Now    func() time.Time
+
+	// For Receive only.
+	Concurrency int           // handlers at once
+	Timeout     time.Duration // of one handler; its context ends then
+	Drain       time.Duration // of Receive, before it cancels the handlers
+
+	once   sync.Once
+	sender *riverqueue.Client[pgx.Tx]
+	err    error
+}
+
+// task is a message as River keeps it.
+type task struct {
+	ID     string    `json:"id"`
+	Tenant tenant.ID `json:"tenant"`
+	Event  string    `json:"kind"`
+	Sent   time.Time `json:"sent"`
+	Sealed []byte    `json:"sealed"`
+}
+
+// Kind implements riverqueue.JobArgs.
+func (task) Kind() string { return "message" }
+
+// outcome is what the last try left in the metadata of a row.
+type outcome struct {
+	Errors int    `json:"errors"`
+	Reason string `json:"reason"`
+}
+
+// River takes 1 to 4, the most urgent first.
+var priorities = map[queue.Priority]int{queue.Normal: 1, queue.Low: 4}
+
+// Send implements queue.Sender in one transaction. It takes a second at most.
+// Where the connection breaks during the commit, ErrUnavailable may be wrong
+// and the messages sent: handlers know a message twice sent by its id.
+func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	rows := make([]riverqueue.InsertManyParams, len(messages))
+	for i, m := range messages {
+		var err error
+		if rows[i], err = q.row(m); err != nil {
+			return err
+		}
+	}
+	q.once.Do(func() {
+		q.sender, q.err = riverqueue.NewClient(riverpgxv5.New(q.Pool), &riverqueue.Config{
+			Schema: schema,
+			Logger: q.logger(),
+			// A message that commits within the cooldown of another's
+			// notification waits for the next poll.
+			FetchCooldown: riverqueue.FetchCooldownMin,
+		})
+	})
+	if q.err != nil {
+		return fmt.Errorf("river: open queue %s: %w", q.Name, q.err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	defer cancel()
+	if _, err := q.sender.InsertManyFast(ctx, rows); err != nil {
+		return q.unavailable("send", err)
+	}
+	return nil
+}
+
+func (q *Queue) row(m queue.Message) (riverqueue.InsertManyParams, error) {
+	sealed, err := queue.Seal(q.Box, q.Name, m)
+	if err != nil {
+		return riverqueue.InsertManyParams{}, err
+	}
+	if m.Sent.IsZero() {
+		m.Sent = q.Now()
+	}
+	opts := &riverqueue.InsertOpts{MaxAttempts: crashLimit, Priority: priorities[m.Priority], Queue: q.Name}
+	if m.Delay > 0 {
+		opts.ScheduledAt = q.Now().Add(m.Delay)
+	}
+	args := task{ID: m.ID, Tenant: m.Tenant, Event: m.Kind, Sent: m.Sent.UTC(), Sealed: sealed}
+	return riverqueue.InsertManyParams{Args: args, InsertOpts: opts}, nil
+}
+
+// message is t without its body and trace, which open fills in.
+func (t task) message(priority int, last outcome) queue.Message {
+	m := queue.Message{ID: t.ID, Tenant: t.Tenant, Kind: t.Event, Sent: t.Sent, Errors: last.Errors}
+	if priority > priorities[queue.Normal] {
+		m.Priority = queue.Low
+	}
+	return m
+}
+
+func (q *Queue) open(m *queue.Message, t task) error {
+	return queue.Open(q.Box, q.Name, m, t.Sealed)
+}
+
+func (q *Queue) unavailable(what string, err error) error {
+	return fmt.Errorf("river: %s on queue %s: %w: %w", what, q.Name, queue.ErrUnavailable, err)
+}
+
+// logger is what River itself logs to: warnings and worse.
+func (q *Queue) logger() *slog.Logger { return slog.New(warnings{q.Log.Handler()}) }
+
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }

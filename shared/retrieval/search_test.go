@@ -1,0 +1,230 @@
+package retrieval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+var now = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+
+// memory is an index in memory.
+type memory struct {
+	corpus Corpus
+	lists  map[string][]Posting
+	asked  [][]string
+	fails  int // the call that fails; 0 for none
+}
+
+var errDown = errors.New("down")
+
+func newMemory(documents ...string) *memory {
+	m := &memory{corpus: Corpus{With: map[string]int{}}, lists: map[string][]Posting{}}
+	for i, text := range documents {
+		title, body, _ := strings.Cut(text, "|")
+		m.add(int64(i+1), time.Time{}, title, body)
+	}
+	return m
+}
+
+func (m *memory) add(doc int64, when time.Time, title, body string) {
+	terms := Terms(title, body)
+	m.corpus.Docs++
+	m.corpus.Length += Length(terms)
+	for _, t := range terms {
+		m.corpus.With[t.Text]++
+		m.lists[t.Text] = append(m.lists[t.Text], Posting{t.Text, doc, t.TF, Length(terms), when})
+	}
+}
+
+func (m *memory) call(terms []string) error {
+	m.asked = append(m.asked, append([]string(nil), terms...))
+	if len(m.asked) == m.fails {
+		return errDown
+	}
+	return nil
+}
+
+func (m *memory) Corpus(_ context.Context, terms []string) (Corpus, error) {
+	return m.corpus, m.call(terms)
+}
+
+func (m *memory) Read(_ context.Context, terms []string) (found []Posting, err error) {
+	for _, t := range terms {
+		found = append(found, m.lists[t]...)
+	}
+	return append(found, Posting{Term: "not asked", Doc: 99, TF: 9}), m.call(terms)
+}
+
+func find(t testing.TB, m *memory, title, body string) []Hit {
+	t.Helper()
+	hits, err := Search(t.Context(), m, Terms(title, body), 5, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hits
+}
+
+func docs(hits []Hit) string {
+	var b strings.Builder
+	for _, h := range hits {
+		fmt.Fprintf(&b, "%d ", h.Doc)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+var desk = []string{
+	"Printer offline|HP in accounting does not print, error 0x00000709",
+	"VPN drops|AnyConnect disconnects every hour",
+	"Outlook password prompt|asks for the password again and again",
+	"Disk full|srv-fs01 has no space, backup failed",
+	"Teams camera black|Surface camera in meetings",
+	"Wifi slow|meeting room on the second floor",
+}
+
+func TestSearchPutsTheBestFirst(t *testing.T) {
+	t.Parallel()
+	m := newMemory(append(desk, "Printer jam|HP printer in accounting jams the paper")...)
+	hits := find(t, m, "Accounting printer offline", "the HP shows an error")
+	if got := docs(hits); got != "1 7" {
+		t.Fatalf("found %q, want 1 7", got)
+	}
+	if diff := cmp.Diff([]string{"offline", "error", "accounting", "printer", "hp"}, hits[0].Matched); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSearchNeedsMoreThanOneCommonWord(t *testing.T) {
+	t.Parallel()
+	m := newMemory(desk...)
+	for text, want := range map[string]string{
+		"printer":                               "",  // one word
+		"new error":                             "",  // one word that the corpus holds
+		"0x00000709":                            "1", // an identifier
+		"see srv-fs01 please":                   "4",
+		"printer offline":                       "1", // all that was asked
+		"chair broken":                          "",  // nothing in common
+		"order a chair for the accounting room": "",
+		"the error in the monthly sales report of the accounting cube that finance built": "",
+	} {
+		if got := docs(find(t, m, text, "")); got != want {
+			t.Errorf("%q found %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAnIdentifierThatManyShareDoesNotSuffice(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	for i := range 1000 {
+		text := fmt.Sprintf("office365 subject%dx body%dx", i, i)
+		if i >= 20 {
+			text = fmt.Sprintf("subject%dx body%dx", i, i)
+		}
+		m.add(int64(i), time.Time{}, text, "")
+	}
+	if hits := find(t, m, "office365", ""); len(hits) != 0 {
+		t.Errorf("found %s", docs(hits))
+	}
+	if got := docs(find(t, m, "subject7x", "")); got != "7" {
+		t.Errorf("found %q, want 7", got)
+	}
+}
+
+func TestSearchPrefersWhatWasSolvedLately(t *testing.T) {
+	t.Parallel()
+	m := newMemory(desk...)
+	for i, days := range []int{400, 0, 60, 120} {
+		m.add(int64(100+i), now.AddDate(0, 0, -days), "Excel macro blocked", "by policy")
+	}
+	m.add(104, time.Time{}, "Excel macro blocked", "by policy") // of unknown age
+	hits := find(t, m, "Excel macro blocked", "by policy")
+	if got := docs(hits); got != "101 102 103 100 104" {
+		t.Errorf("order %s", got)
+	}
+	if got := hits[0].Score / hits[4].Score; math.Abs(got-1.6) > 1e-6 {
+		t.Errorf("solved now counts %v times, want 1.6", got)
+	}
+	if got := recency(now.Add(time.Hour), now); got != 1+recencyGain {
+		t.Errorf("solved in the future counts %v times", got)
+	}
+}
+
+func TestSearchAsksForTheTermsThatWeighMost(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	var body []string
+	for i := range 40 {
+		word := fmt.Sprintf("word%d", 100+i)
+		body = append(body, word)
+		for range i + 1 { // the later, the more common
+			m.add(int64(m.corpus.Docs), time.Time{}, word, "")
+		}
+	}
+	find(t, m, "", strings.Join(append([]string{"unheard"}, body...), " "))
+	if got := len(m.asked[0]); got != 41 {
+		t.Errorf("frequencies of %d terms", got)
+	}
+	if diff := cmp.Diff(body[:maxAsked], m.asked[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSearchAsksNoMoreThanNeeded(t *testing.T) {
+	t.Parallel()
+	m := newMemory(desk...)
+	if hits := find(t, m, "", "the and of"); hits != nil || len(m.asked) != 0 {
+		t.Errorf("no terms: found %v after %d calls", hits, len(m.asked))
+	}
+	if hits := find(t, m, "zebra", "quokka"); hits != nil || len(m.asked) != 1 {
+		t.Errorf("unknown terms: found %v after %d calls", hits, len(m.asked))
+	}
+	if hits, err := Search(t.Context(), m, Terms("printer", ""), 0, now); hits != nil || err != nil || len(m.asked) != 1 {
+		t.Errorf("limit 0: found %v (%v) after %d calls", hits, err, len(m.asked))
+	}
+}
+
+func TestSearchPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	for call, want := range map[int]string{1: "frequencies of 2 terms: down", 2: "postings of 2 terms: down"} {
+		m := newMemory(desk...)
+		m.fails = call
+		_, err := Search(t.Context(), m, Terms("printer offline", ""), 5, now)
+		if !errors.Is(err, errDown) || err.Error() != want {
+			t.Errorf("call %d: error %v, want %q", call, err, want)
+		}
+	}
+}
+
+// Whatever the corpus and the query: bounded, ordered, and the same each time.
+func TestSearchIsSoundForAnyCorpus(t *testing.T) {
+	t.Parallel()
+	word := rapid.SampledFrom(strings.Fields("printer vpn outlook disk error slow 0x00000709 srv-fs01 crash room mail login"))
+	text := rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(word, 0, 12).Draw(t, "words"), " ")
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMemory(rapid.SliceOfN(text, 0, 30).Draw(t, "documents")...)
+		query := Terms(text.Draw(t, "title"), text.Draw(t, "body"))
+		hits, err := Search(context.Background(), m, query, 5, now)
+		again, _ := Search(context.Background(), m, query, 5, now)
+		if err != nil || len(hits) > 5 || !cmp.Equal(hits, again) {
+			t.Fatalf("found %v, then %v (%v)", hits, again, err)
+		}
+		for i, h := range hits {
+			if h.Score <= 0 || math.IsNaN(h.Score) || math.IsInf(h.Score, 0) || len(h.Matched) == 0 || h.Doc == 99 {
+				t.Fatalf("hit %+v", h)
+			}
+			if i > 0 && (hits[i-1].Score < h.Score || hits[i-1].Score == h.Score && hits[i-1].Doc < h.Doc) {
+				t.Fatalf("order %v", hits)
+			}
+		}
+	})
+}

@@ -1,0 +1,189 @@
+package servicedeskplus
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+const asForm = "application/x-www-form-urlencoded"
+
+func deliver(contentType, body string, strict bool) (ticketing.Announcement, error) {
+	return (&tool{}).Event(ticketing.Delivery{
+		Kind: ticket.Created, Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body), Strict: strict,
+	})
+}
+
+func TestEventReadsEveryFormOfDelivery(t *testing.T) {
+	t.Parallel()
+	full := ticketing.Announcement{
+		Key: "1042", Tenant: "acme", Account: "Acme Ltd",
+		Told: ticket.Told{
+			Subject: "VPN drops", Description: "Since \"noon\"\nhelp", Priority: "High", Client: "Acme", Resolution: "MTU",
+			Resolved: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC),
+		},
+	}
+	whole := `{"event":"request.created","ticket_id":"1042","tenant_id":"acme","account":"Acme Ltd","subject":"VPN drops","description":"Since \"noon\"\r\nhelp",` +
+		`"priority":"High","client":"Acme","resolution":"MTU","resolved_date":"2026-01-31T10:30:00+01:00","extra":{"ignored":[1]}}`
+	form := url.Values{
+		"request_id": {"#1042"}, "tenant": {"acme"}, "account": {"Acme Ltd"}, "subject": {" VPN  drops "}, "description": {"Since \"noon\"\nhelp"},
+		"priority": {"High"}, "client": {"Acme"}, "resolution": {"MTU"}, "resolved_date": {"1769851800000"}, "extra": {"x"},
+	}
+	for name, test := range map[string]struct {
+		media, body string
+		want        ticketing.Announcement
+	}{
+		"JSON":              {"application/json; charset=utf-8", whole, full},
+		"no content type":   {"", whole, full},
+		"form":              {asForm, form.Encode(), full},
+		"JSON in payload":   {asForm, url.Values{"payload": {whole}}.Encode(), full},
+		"JSON in input":     {asForm, url.Values{"input_data": {whole}}.Encode(), full},
+		"thin":              {"application/json", `{"request_id":1042}`, ticketing.Announcement{Key: "1042"}},
+		"people's number":   {"application/json", `{"request_id":"RE-001042"}`, ticketing.Announcement{Key: "1042"}},
+		"aliases agree":     {"application/json", `{"request_id":"RE-1042","ticket_id":1042,"tenant":"acme","tenant_id":"acme"}`, ticketing.Announcement{Key: "1042", Tenant: "acme"}},
+		"empty variables":   {"application/json", `{"ticket_id":1042,"subject":"","description":"null","priority":"-","client":" $RequesterName ","resolution":"${resolution}","resolved_date":null}`, ticketing.Announcement{Key: "1042"}},
+		"empty beside full": {"application/json", `{"ticket_id":"$id","request_id":"1042"}`, ticketing.Announcement{Key: "1042"}},
+		"date":              {"application/json", `{"ticket_id":1042,"resolved_date":"2026-01-31"}`, ticketing.Announcement{Key: "1042", Told: ticket.Told{Resolved: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)}}},
+		"hostile bytes":     {"application/json", "{\"ticket_id\":1042,\"description\":\"a\\u0000b\\u001b[1m\xffc\"}", ticketing.Announcement{Key: "1042", Told: ticket.Told{Description: "ab[1m\uFFFDc"}}},
+	} {
+		for _, strict := range []bool{true, false} {
+			got, err := deliver(test.media, test.body, strict)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+}
+
+func TestEventGivesEveryReason(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", 10_001)
+	for name, test := range map[string]struct {
+		media, body string
+		want        []string // fields
+	}{
+		"nothing":             {"application/json", `{}`, []string{"ticket_id"}},
+		"only empty":          {"application/json", `{"ticket_id":"-"}`, []string{"ticket_id"}},
+		"not a number":        {"application/json", `{"ticket_id":"first"}`, []string{"ticket_id"}},
+		"two numbers":         {"application/json", `{"ticket_id":"10-42"}`, []string{"ticket_id"}},
+		"negative":            {"application/json", `{"ticket_id":-5}`, []string{"ticket_id"}},
+		"zero":                {"application/json", `{"ticket_id":0}`, []string{"ticket_id"}},
+		"other digits":        {"application/json", `{"ticket_id":"１２34"}`, []string{"ticket_id"}},
+		"fraction":            {"application/json", `{"ticket_id":10.5}`, []string{"ticket_id"}},
+		"wrong types":         {"application/json", `{"ticket_id":true,"tenant_id":[],"subject":{},"description":5,"priority":1,"resolved_date":false}`, []string{"ticket_id", "tenant_id", "subject", "description", "priority", "resolved_date"}},
+		"aliases disagree":    {"application/json", `{"ticket_id":1,"request_id":2,"tenant":"acme","tenant_id":"globex"}`, []string{"ticket_id", "tenant_id"}},
+		"key twice":           {"application/json", `{"ticket_id":1,"ticket_id":2}`, []string{"ticket_id"}},
+		"form key twice":      {asForm, `ticket_id=1&ticket_id=2`, []string{"ticket_id"}},
+		"bad date":            {"application/json", `{"ticket_id":1,"resolved_date":"Jan 1, 2026"}`, []string{"resolved_date"}},
+		"date out of range":   {"application/json", `{"ticket_id":1,"resolved_date":"9999-12-31T23:59:59-12:00"}`, []string{"resolved_date"}},
+		"number out of range": {"application/json", `{"ticket_id":1,"resolved_date":1e30}`, []string{"resolved_date"}},
+		"too long": {
+			"application/json", `{"ticket_id":1,"subject":"` + long[:502] + `","description":"` + long + `","priority":"` + long[:102] + `","client":"` + long[:402] + `","resolution":"` + long + `","tenant":"` + long[:128] + `"}`,
+			[]string{"tenant_id", "subject", "description", "priority", "client", "resolution"},
+		},
+		"broken JSON":    {"application/json", `{"ticket_id":1,"description":"a "quote" in it"}`, []string{"body"}},
+		"cut JSON":       {"application/json", `{"ticket_id":1`, []string{"body"}},
+		"two objects":    {"application/json", `{"ticket_id":1}{}`, []string{"body"}},
+		"list":           {"application/json", `[1]`, []string{"body"}},
+		"empty":          {"application/json", ``, []string{"body"}},
+		"broken form":    {asForm, `ticket_id=%zz`, []string{"body"}},
+		"broken payload": {asForm, `payload=%7B`, []string{"body"}},
+		"other type":     {"multipart/form-data; boundary=x", `--x--`, []string{"body"}},
+	} {
+		_, err := deliver(test.media, test.body, true)
+		invalid, ok := errors.AsType[*ticketing.InvalidError](err)
+		if !ok {
+			t.Errorf("%s: error is %v", name, err)
+			continue
+		}
+		var fields []string
+		for _, r := range invalid.Reasons {
+			fields = append(fields, r.Field)
+		}
+		slices.Sort(fields)
+		slices.Sort(test.want)
+		if diff := cmp.Diff(test.want, fields); diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
+func TestEventNamesTheLimitInTheReason(t *testing.T) {
+	t.Parallel()
+	_, err := deliver("", `{"ticket_id":1,"description":"`+strings.Repeat("ä", 10_001)+`"}`, true)
+	if err == nil || !strings.Contains(err.Error(), "description: has 10001 characters; at most 10000 are accepted") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := deliver("", `{"ticket_id":1,"description":"`+strings.Repeat("ä", 10_000)+`"}`, true); err != nil {
+		t.Errorf("exactly at the limit: %v", err)
+	}
+}
+
+func TestEventCutsTextOfDoorbells(t *testing.T) {
+	t.Parallel()
+	got, err := deliver("", `{"ticket_id":1,"subject":"`+strings.Repeat("s", 300)+`","description":"`+strings.Repeat("ä", 20_000)+`"}`, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := utf8.RuneCountInString(got.Told.Description); n != 10_000 || !strings.HasSuffix(got.Told.Description, cutMark) {
+		t.Errorf("description has %d characters and ends with %q", n, got.Told.Description[len(got.Told.Description)-20:])
+	}
+	if n := utf8.RuneCountInString(got.Told.Subject); n != 250 {
+		t.Errorf("subject has %d characters", n)
+	}
+}
+
+func TestEventTakesWhatStandsBeforeTheBreak(t *testing.T) {
+	t.Parallel()
+	got, err := deliver("", `{"request_id":"1042","subject":"VPN","description":"the "big" one","ticket_id":"7"}`, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Key != "1042" || got.Told.Subject != "VPN" || got.Told.Description != "" {
+		t.Errorf("read %+v", got)
+	}
+	if _, err := deliver("", `{"description":"the "big" one","request_id":"1042"}`, false); err == nil {
+		t.Error("what stands behind the break was taken")
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	for _, body := range []string{`{"ticket_id":"RE-1042","description":"x"}`, `{"ticket_id":1,"resolved_date":1769851800000}`, `ticket_id=1&subject=a`, `{"a":`, "payload=%7B%22ticket_id%22%3A1%7D"} {
+		f.Add("application/json", body, true)
+		f.Add(asForm, body, false)
+	}
+	f.Fuzz(func(t *testing.T, media, body string, strict bool) {
+		a, err := deliver(media, body, strict)
+		if err != nil {
+			if invalid, ok := errors.AsType[*ticketing.InvalidError](err); !ok || len(invalid.Reasons) == 0 {
+				t.Fatalf("error is %v", err)
+			}
+			return
+		}
+		if !digits(a.Key) || a.Key[0] == '0' {
+			t.Errorf("key is %q", a.Key)
+		}
+		if utf8.RuneCountInString(a.Told.Description) > maxText || utf8.RuneCountInString(a.Tenant) > 63 {
+			t.Errorf("too long: %d, %d", len(a.Told.Description), len(a.Tenant))
+		}
+		if clean(a.Told.Description) != a.Told.Description || line(a.Told.Subject) != a.Told.Subject {
+			t.Errorf("not clean: %q, %q", a.Told.Description, a.Told.Subject)
+		}
+		if _, err := json.Marshal(a); err != nil {
+			t.Errorf("cannot travel: %v", err)
+		}
+	})
+}

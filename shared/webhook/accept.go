@@ -1,0 +1,183 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+const (
+	maxBody = 1 << 20
+	// reserve is what is set aside for a body before any of it has come.
+	reserve = 64 << 10
+	// patience is how long the queue may take: a sender that is told 503 is
+	// told within a second.
+	patience = 900 * time.Millisecond
+)
+
+// delivery is one webhook on its way through accept, which fills it in.
+type delivery struct {
+	kind       ticket.Kind
+	path       string // of the tool, from the URL
+	connection string // from the URL; "" where a tenant has to be named
+	form       bool   // the body is a form, not JSON
+	body       []byte
+
+	found  string    // the connection it is for, genuine or not
+	tenant tenant.ID // only once the signature is known to be genuine
+	ticket string
+	job    string
+}
+
+// accept takes a delivery all the way to the queue. Nil means that the job is
+// durably queued, now or by an earlier delivery of the same.
+//
+// The limit comes after the signature and not before it: else anyone could use
+// up a tenant's share, and a 429 would tell which tenants exist.
+func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.Request, d *delivery) error {
+	name, ok := rc.Tool(d.path)
+	if !ok {
+		return &refusal{status: http.StatusNotFound, text: "no such webhook"}
+	}
+	dir := rc.Directory()
+	if dir.Loaded.IsZero() {
+		return &refusal{status: http.StatusServiceUnavailable, text: "starting, send it again", after: 5 * time.Second}
+	}
+	if err := d.read(w, r); err != nil {
+		return err
+	}
+	conn, claimed, err := d.find(dir, name, r.Header)
+	if err != nil {
+		return err
+	}
+	if err := authenticate(conn, r.Header, d.body, rc.Now()); err != nil {
+		return err
+	}
+	d.tenant = presumed(conn, claimed)
+	said, err := rc.parse(conn, r.Header, d)
+	if err != nil {
+		return err
+	}
+	owner, err := route(dir, conn, claimed, said)
+	if err != nil {
+		return err
+	}
+	d.tenant = owner
+	if ok, after := rc.Limit.Allow(ctx, owner); !ok {
+		return &refusal{status: http.StatusTooManyRequests, text: "too many webhooks of this tenant", after: max(after, time.Second)}
+	}
+	return rc.send(ctx, d.event(conn, said, rc.Now()))
+}
+
+// read checks method and content type, and reads the body.
+func (d *delivery) read(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return &refusal{status: http.StatusMethodNotAllowed, text: "a webhook is a POST"}
+	}
+	switch kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); {
+	case err == nil && kind == "application/json":
+	case err == nil && kind == "application/x-www-form-urlencoded":
+		d.form = true
+	default:
+		return &refusal{status: http.StatusUnsupportedMediaType, text: "send application/json or application/x-www-form-urlencoded"}
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), reserve)) + bytes.MinRead)
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	d.body = b.Bytes()
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return tooLarge
+	}
+	if err != nil {
+		return &refusal{status: http.StatusBadRequest, text: "the body ended too early", cause: err}
+	}
+	if len(d.body) == 0 {
+		return &refusal{status: http.StatusBadRequest, text: "the body is empty"}
+	}
+	return nil
+}
+
+// parse has the tool read a genuine delivery.
+func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (ticketing.Announcement, error) {
+	tool, err := rc.Open(conn)
+	if err != nil {
+		return ticketing.Announcement{}, fmt.Errorf("webhook: open connection %s: %w", conn.ID, err)
+	}
+	said, err := tool.Event(ticketing.Delivery{Kind: d.kind, Header: h, Body: d.body, Strict: d.connection == ""})
+	if invalid, ok := errors.AsType[*ticketing.InvalidError](err); ok {
+		return said, &refusal{status: http.StatusBadRequest, text: "the webhook cannot be used", reasons: invalid.Reasons}
+	}
+	if err != nil {
+		return said, fmt.Errorf("webhook: read delivery of %s: %w", conn.ID, err)
+	}
+	d.ticket = said.Key
+	return said, nil
+}
+
+// event makes the event, and gives the delivery its job id.
+func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, now time.Time) ticket.Event {
+	ref := ticket.Ref{Tenant: d.tenant, Tool: conn.Tool, Connection: conn.ID, Key: said.Key}
+	id := said.Delivery
+	if id == "" {
+		sum := sha256.Sum256(d.body)
+		id = hex.EncodeToString(sum[:])
+	}
+	d.job = ticket.JobID(ref, d.kind, id)
+	return ticket.Event{Job: d.job, Ref: ref, Kind: d.kind, Told: said.Told, Signed: true, Received: now}
+}
+
+// send appends the event to its queue, unless it was there lately.
+func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
+	if rc.Seen.Has(ctx, ev.Ref.Tenant, ev.Job) {
+		return nil
+	}
+	body, err := json.Marshal(ev)
+	if err != nil {
+		return fmt.Errorf("webhook: event of %s: %w", ev.Ref, err)
+	}
+	ctx, span := metric.Tracer.Start(ctx, metric.SpanJobQueued)
+	defer span.End()
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = rc.queue(ev.Kind).Send(within, queue.Message{
+		ID: ev.Job, Tenant: ev.Ref.Tenant, Kind: string(ev.Kind), Body: body, Trace: carrier, Sent: ev.Received,
+	})
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+		if errors.Is(err, queue.ErrTooLarge) {
+			return tooLarge
+		}
+		return &refusal{status: http.StatusServiceUnavailable, text: "not queued, send it again", after: 5 * time.Second, cause: err}
+	}
+	// Only now: had it been marked before, a crash in between would lose the
+	// event, as its repetition would be taken for done. What a crash at this
+	// line queues twice has one job id, and the ledger runs a job once.
+	rc.Seen.Mark(ctx, ev.Ref.Tenant, ev.Job)
+	return nil
+}
+
+func (rc *Receiver) queue(kind ticket.Kind) queue.Sender {
+	if kind == ticket.Resolved {
+		return rc.Catalogue
+	}
+	return rc.Enhance
+}

@@ -1,0 +1,153 @@
+// Package webhook receives the webhooks of ticketing tools: it finds the
+// connection that a webhook is for, checks its signature, reads it, routes it
+// to its tenant, and puts one event on the queue. The only thing that it waits
+// for is the queue's durable append.
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/queue"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+// Receiver takes webhooks. Every field is required and set once; all of them
+// are used by many requests at a time.
+type Receiver struct {
+	// Directory gives the current snapshot of tenants and connections. It does
+	// no I/O. While it is not Loaded, webhooks are answered with 503.
+	Directory func() tenant.Directory
+	// Tool gives the name of the tool ("servicedesk_plus") that has this path
+	// in URLs ("servicedesk").
+	Tool func(path string) (name string, ok bool)
+	// Open gives the tool of a connection. It does no I/O.
+	Open func(tenant.Connection) (ticketing.Tool, error)
+
+	Enhance   queue.Sender // takes the events of created tickets
+	Catalogue queue.Sender // takes the events of resolved tickets
+
+	Seen  Memory
+	Limit Limiter
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Memory remembers the jobs that were queued in the last ten minutes, so that
+// a delivery that is repeated is not queued again. It may forget: the ledger
+// stops what it lets through.
+type Memory interface {
+	Has(ctx context.Context, id tenant.ID, job string) bool
+	Mark(ctx context.Context, id tenant.ID, job string)
+}
+
+// Limiter counts the genuine webhooks of a tenant and says whether one more is
+// within its rate, and if not, when the next one will be.
+type Limiter interface {
+	Allow(ctx context.Context, id tenant.ID) (ok bool, after time.Duration)
+}
+
+// Routes serves
+//
+//	POST /webhook/{tool}                         and .../resolved
+//	POST /webhook/{tool}/{connection}            and .../resolved
+//
+// A delivery to the first has to name its tenant, in the header X-Tenant-ID or
+// in its body. The answer is 202 with the job's id, or the reason why not; both
+// are JSON. "resolved" is never the name of a connection.
+func (rc *Receiver) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/webhook/{tool}", rc.serve(ticket.Created))
+	mux.HandleFunc("/webhook/{tool}/resolved", rc.serve(ticket.Resolved))
+	mux.HandleFunc("/webhook/{tool}/{connection}", rc.serve(ticket.Created))
+	mux.HandleFunc("/webhook/{tool}/{connection}/resolved", rc.serve(ticket.Resolved))
+	mux.HandleFunc("/", rc.serve("")) // no tool has the path "": 404, told and counted like all others
+	return mux
+}
+
+// serve answers one webhook, and tells of it in one log line, one span and one
+// count.
+func (rc *Receiver) serve(kind ticket.Kind) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		start := rc.Now()
+		// A sender that hangs up early (ServiceDesk Plus waits only briefly and
+		// may never send again) still gets its event queued.
+		ctx, span := metric.Tracer.Start(context.WithoutCancel(r.Context()), metric.SpanWebhookReceived,
+			trace.WithSpanKind(trace.SpanKindServer))
+		defer span.End()
+
+		d := &delivery{kind: kind, path: r.PathValue("tool"), connection: r.PathValue("connection")}
+		err := rc.guarded(ctx, w, r, d)
+		status := answer(w, d.job, err)
+
+		owner := string(d.tenant)
+		if owner == "" {
+			owner = "unknown"
+		}
+		span.SetAttributes(metric.Tenant(owner), attribute.Int("http.response.status_code", status))
+		metric.Webhooks.Add(ctx, 1, metric.With(metric.Tenant(owner), metric.Status(strconv.Itoa(status))))
+		rc.tell(ctx, r, d, outcome{status: status, took: rc.Now().Sub(start), err: err})
+	}
+}
+
+// guarded is accept, with a panic (of a tool that reads hostile input) turned
+// into an error. The panic's own text is kept only where the runtime wrote it:
+// any other may quote the ticket.
+func (rc *Receiver) guarded(ctx context.Context, w http.ResponseWriter, r *http.Request, d *delivery) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("webhook: panic: %w\n%s", p, debug.Stack())
+		default:
+			err = fmt.Errorf("webhook: panic with a %T\n%s", p, debug.Stack())
+		}
+	}()
+	return rc.accept(ctx, w, r, d)
+}
+
+// outcome is how a delivery ended.
+type outcome struct {
+	status int
+	took   time.Duration
+	err    error
+}
+
+// tell writes the log line. It names what was found out, never what the sender
+// wrote; a refused signature is a security event, with the sender's address.
+func (rc *Receiver) tell(ctx context.Context, r *http.Request, d *delivery, o outcome) {
+	attrs := []slog.Attr{
+		slog.String("operation", "webhook_received"),
+		slog.String(metric.KeyCorrelation, d.job),
+		slog.String(metric.KeyTenant, string(d.tenant)),
+		slog.String(metric.KeyTicket, d.ticket),
+		slog.Int("status", o.status),
+		slog.Int("bytes", len(d.body)),
+		slog.Float64("duration_ms", float64(o.took.Microseconds())/1000),
+	}
+	level := slog.LevelInfo
+	if o.err != nil {
+		attrs = append(attrs, slog.String("reason", o.err.Error()))
+	}
+	switch {
+	case o.status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case o.status == http.StatusUnauthorized:
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("security_event", "webhook_refused"),
+			slog.String("connection", d.found), slog.String("remote", r.RemoteAddr))
+	}
+	rc.Log.LogAttrs(ctx, level, "webhook received", attrs...)
+}

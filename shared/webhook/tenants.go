@@ -1,0 +1,159 @@
+package webhook
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+// TenantHeader names the tenant of a webhook whose URL names no connection.
+const TenantHeader = "X-Tenant-ID"
+
+// resolved is the last word of the URLs of resolved tickets, so it cannot be
+// the name of a connection.
+const resolved = "resolved"
+
+// find gives the connection that the delivery is for, and the tenant that it
+// claims to be of, "" for none. Nothing of that is proved yet. Where there is
+// no such connection it gives one without id or secrets, which goes the same
+// way as any other and fails at its signature, so that nobody learns which
+// tenants exist.
+func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn tenant.Connection, claimed string, err error) {
+	claimed = single(h, TenantHeader)
+	if d.connection != "" {
+		if d.connection != resolved {
+			conn, _ = dir.Connection(tool, d.connection)
+		}
+		d.found = conn.ID
+		return conn, claimed, nil
+	}
+	if claimed == "" {
+		names := claims(d.form, d.body)
+		if len(names) == 0 {
+			return conn, "", bad("tenant", "name it in the header "+TenantHeader+
+				", as tenant_id in the body, or send to /webhook/{tool}/{connection}")
+		}
+		claimed = strings.Join(names, ",") // several are none: no tenant has a comma in its name
+	}
+	if t, err := dir.Tenant(tenant.ID(claimed)); err == nil {
+		conn, _ = dir.ForTenant(tool, t.ID)
+	}
+	d.found = conn.ID
+	return conn, claimed, nil
+}
+
+// route gives the tenant that the ticket belongs to. The tool's own account
+// decides where it is told; whoever else names a tenant has to agree.
+func route(dir tenant.Directory, conn tenant.Connection, claimed string, said ticketing.Announcement) (tenant.ID, error) {
+	if claimed != "" && said.Tenant != "" && claimed != said.Tenant {
+		return "", bad("tenant", "header and body name different tenants")
+	}
+	named := tenant.ID(cmp.Or(claimed, said.Tenant))
+	if named != "" && !conn.Serves(named) {
+		return "", bad("tenant", "this connection does not serve the tenant that is named")
+	}
+	owner := presumed(conn, string(named))
+	if said.Account != "" {
+		owner, _ = conn.Route(said.Account)
+	}
+	switch {
+	case owner == "" && said.Account != "":
+		return "", bad("account", "no tenant has this account: add it to the connection's routes")
+	case owner == "":
+		return "", bad("tenant", "this connection serves several tenants: name one")
+	case named != "" && named != owner:
+		return "", bad("tenant", "the account belongs to another tenant than the one that is named")
+	}
+	if _, err := dir.Tenant(owner); err != nil {
+		return "", unauthorised("disabled tenant")
+	}
+	return owner, nil
+}
+
+// presumed gives the tenant of a genuine delivery as far as it is known before
+// the delivery is read: the one it claims, if the connection serves that, or
+// the only one that the connection serves. "" where there is no telling.
+func presumed(conn tenant.Connection, claimed string) tenant.ID {
+	if id := tenant.ID(claimed); conn.Serves(id) {
+		return id
+	}
+	if claimed != "" {
+		return ""
+	}
+	var only tenant.ID
+	for _, id := range conn.Routes {
+		if only != "" && only != id {
+			return ""
+		}
+		only = id
+	}
+	return only
+}
+
+// maxKeys is how many keys of a body are looked at before it is known to be
+// genuine.
+const maxKeys = 256
+
+// claims scans a body that nobody vouches for yet for the tenants that it
+// names: as tenant_id or tenant, in a form or at the top of a JSON object, or
+// in the JSON of a form's field payload or input_data. It gives each name once
+// and reads JSON only as far as it is sound.
+func claims(form bool, body []byte) []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if !form {
+		scan(body, add)
+		return names
+	}
+	fields, _ := url.ParseQuery(string(body)) // what cannot be parsed is left out
+	for _, key := range []string{"tenant_id", "tenant"} {
+		for _, name := range fields[key] {
+			add(name)
+		}
+	}
+	for _, key := range []string{"payload", "input_data"} {
+		for _, text := range fields[key] {
+			scan([]byte(text), add)
+		}
+	}
+	return names
+}
+
+// scan calls found with the tenants at the top of a JSON object.
+func scan(object []byte, found func(name string)) {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return
+	}
+	var value json.RawMessage // reused: most values are only skipped
+	for range maxKeys {
+		if !dec.More() {
+			return
+		}
+		key, err := dec.Token()
+		if err != nil || dec.Decode(&value) != nil {
+			return
+		}
+		var name string
+		if (key == "tenant_id" || key == "tenant") && json.Unmarshal(value, &name) == nil {
+			found(name)
+		}
+	}
+}
+
+// single gives the value of a header that may stand only once. Several values
+// give what no valid value looks like: all of them, with commas.
+func single(h http.Header, name string) string {
+	return strings.Join(h.Values(name), ",")
+}

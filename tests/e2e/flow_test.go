@@ -1,0 +1,239 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
+)
+
+func TestANewTicketGetsItsNote(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.knows("acme")
+	w.knows("globex")
+	key := w.desks["acme"].AddTicket(printing)
+	job := w.created("acme", key)
+	note := w.note("acme", key)
+	if r := w.ended(job); r.Status != "completed" || r.Skipped != "" {
+		t.Errorf("record: %+v", r)
+	}
+
+	t.Run("it is internal and says what is known", func(t *testing.T) {
+		if note.Public {
+			t.Error("the note is visible to the requester")
+		}
+		for _, want := range []string{"Seen before", "700", "Print Spooler", "Clear a stuck print queue", "prn-03", "Recommended Next Steps", "claims", "DH-"} {
+			if !strings.Contains(note.Body, want) {
+				t.Errorf("the note lacks %q:\n%s", want, note.Body)
+			}
+		}
+		if strings.Contains(note.Body, "toner") || strings.Contains(note.Body, "globex") {
+			t.Errorf("the note has what does not belong there:\n%s", note.Body)
+		}
+	})
+	t.Run("the log tells every step and no text", func(t *testing.T) {
+		said := map[string]bool{}
+		for _, l := range w.log.of(t, job) {
+			said[fmt.Sprint(l["msg"])] = true
+			if l["tenant"] != "acme" || l["ticket"] != key || l["operation"] == nil {
+				t.Errorf("a line lacks its tenant, ticket or operation: %v", l)
+			}
+		}
+		for _, want := range []string{"webhook received", "enhancement started", "outgoing call", "the model answered", "enhancement completed"} {
+			if !said[want] {
+				t.Errorf("no log line %q: %v", want, said)
+			}
+		}
+		for _, secret := range []string{"key-of-acme", "signing-secret", "sk-model-key", "is stuck", "Ana Ruiz"} {
+			if strings.Contains(w.log.String(), secret) {
+				t.Errorf("the log contains %q", secret)
+			}
+		}
+	})
+	t.Run("the metrics have the stories' names", func(t *testing.T) {
+		code, page := w.get("/metrics")
+		if code != http.StatusOK {
+			t.Fatal(code)
+		}
+		for _, want := range []string{
+			"enhancement_requests_total", "enhancement_duration_seconds", "enhancement_success_rate", "queue_depth", "worker_active_count", "ticket_history_stored_total",
+		} {
+			if !regexp.MustCompile(`(?m)^` + want).MatchString(page) {
+				t.Errorf("no metric %s", want)
+			}
+		}
+	})
+	t.Run("one trace has the five spans", func(t *testing.T) {
+		names := map[string]map[string]bool{}
+		for _, s := range spans.Ended() {
+			id := s.SpanContext().TraceID().String()
+			if names[id] == nil {
+				names[id] = map[string]bool{}
+			}
+			names[id][s.Name()] = true
+		}
+		for _, n := range names {
+			if n[metric.SpanWebhookReceived] && n[metric.SpanJobQueued] && n[metric.SpanContextGathering] && n[metric.SpanLLMCall] && n[metric.SpanTicketUpdate] {
+				return
+			}
+		}
+		t.Errorf("no trace has all five: %v", names)
+	})
+	t.Run("the model saw no more than the ticket and its evidence", func(t *testing.T) {
+		for _, c := range w.model.Calls() {
+			for _, m := range c.Body.Messages {
+				if strings.Contains(m.Content, "Secret of globex") {
+					t.Error("another tenant's text went to the model")
+				}
+			}
+		}
+	})
+}
+
+func TestARepeatedOrChangedTicketKeepsOneNote(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	key := w.desks["acme"].AddTicket(printing)
+	first := w.created("acme", key)
+	w.ended(first)
+	if again := w.created("acme", key); again != first {
+		t.Errorf("the repeat got job %s, not %s", again, first)
+	}
+	// Another delivery about the unchanged ticket, then one about a changed one.
+	other := func(event string) string {
+		code, answer, _ := w.send(delivery{path: "/webhook/servicedesk/acme", key: signing("acme"), body: fmt.Sprintf(`{"event":%q,"request_id":%q}`, event, key)})
+		if code != http.StatusAccepted {
+			t.Fatalf("%d %v", code, answer)
+		}
+		return answer["job_id"].(string)
+	}
+	if r := w.ended(other("second")); !strings.Contains(r.Skipped, "did not change") {
+		t.Errorf("the unchanged ticket: %+v", r)
+	}
+	if err := w.desks["acme"].Change(key, func(t *ticket.Ticket) { t.Description = "Now the mail server srv-mx01 is down, too." }); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.ended(other("third")); r.Status != "completed" || r.Skipped != "" {
+		t.Errorf("the changed ticket: %+v", r)
+	}
+	if notes := w.desks["acme"].Notes(key); len(notes) != 1 {
+		t.Errorf("%d notes", len(notes))
+	}
+}
+
+func TestAResolvedTicketIsFoundByTheNextOne(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	past := w.desks["acme"].AddTicket(ticket.Ticket{
+		Subject: "Label printer ZBR-7 prints blanks", Description: "Labels from ZBR-7 are blank since the ribbon change.", Status: "Closed", Closed: true,
+		Resolution: "Ribbon was in the wrong way round.", Created: time.Now().Add(-time.Hour), Resolved: time.Now(),
+	})
+	code, answer, _ := w.send(delivery{path: "/webhook/servicedesk/acme/resolved", key: signing("acme"), body: fmt.Sprintf(`{"ticket_id":%q}`, past)})
+	if code != http.StatusAccepted {
+		t.Fatalf("%d %v", code, answer)
+	}
+	w.eventually("the past ticket is stored", 20*time.Second, func() bool {
+		var n int
+		err := w.owner.QueryRow(t.Context(), "SELECT count(*) FROM ticket_history WHERE tenant_id = 'acme' AND source = 'webhook_resolved' AND resolution <> ''").Scan(&n)
+		return err == nil && n == 1
+	})
+	next := w.desks["acme"].AddTicket(ticket.Ticket{Subject: "Blank labels again", Description: "ZBR-7 prints blank labels, ribbon changed yesterday.", Status: "Open"})
+	w.created("acme", next)
+	if note := w.note("acme", next); !strings.Contains(note.Body, "wrong way round") {
+		t.Errorf("the note does not know the past ticket:\n%s", note.Body)
+	}
+	// The other tenant's ticket, word for word the same, finds nothing of it.
+	foreign := w.desks["globex"].AddTicket(ticket.Ticket{Subject: "Blank labels again", Description: "ZBR-7 prints blank labels, ribbon changed yesterday.", Status: "Open"})
+	w.created("globex", foreign)
+	if note := w.note("globex", foreign); strings.Contains(note.Body, "wrong way round") || !strings.Contains(note.Body, "Nothing like this is known") {
+		t.Errorf("the other tenant's note:\n%s", note.Body)
+	}
+}
+
+func TestThereIsANoteWhateverTheModelDoes(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.knows("acme")
+	for name, c := range map[string]struct {
+		answers []llmtest.Answer
+		want    string
+	}{
+		"garbage":   {[]llmtest.Answer{llmtest.Garbage(), llmtest.Garbage()}, "evidence alone"},
+		"down":      {[]llmtest.Answer{llmtest.Status(503, "overloaded"), llmtest.Status(503, "overloaded")}, "did not answer in 2 tries"},
+		"one slip":  {[]llmtest.Answer{llmtest.Status(500, "oops")}, "claims"},
+		"rejected":  {[]llmtest.Answer{llmtest.Status(401, "bad key")}, "rejects our requests"},
+		"empty":     {[]llmtest.Answer{llmtest.Empty()}, "gave no answer"},
+		"invention": {[]llmtest.Answer{llmtest.Text("## Similar Tickets\n- See #9999 on host 10.66.66.66 [T1]\n")}, "no claim that the evidence supports"},
+	} {
+		t.Run(name, func(t *testing.T) { // one after the other: they share the script
+			w.model.Next(c.answers...)
+			key := w.desks["acme"].AddTicket(printing)
+			job := w.created("acme", key)
+			note := w.note("acme", key)
+			if !strings.Contains(note.Body, c.want) || strings.Contains(note.Body, "10.66.66.66") {
+				t.Errorf("the note lacks %q:\n%s", c.want, note.Body)
+			}
+			if r := w.ended(job); r.Status != "completed" {
+				t.Errorf("record: %+v", r)
+			}
+		})
+	}
+}
+
+func TestSecretsOfATicketNeverReachTheModel(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	key := w.desks["acme"].AddTicket(ticket.Ticket{
+		Subject: "VPN login fails", Status: "Open",
+		Description: "My password: Tr0ub4dor&3 does not work. Card 4111 1111 1111 1111. AWS key AKIAIOSFODNN7EXAMPLE. Server 10.20.4.31.",
+	})
+	w.ended(w.created("acme", key))
+	calls := w.model.Calls()
+	if len(calls) == 0 {
+		t.Fatal("the model was not asked")
+	}
+	said := fmt.Sprint(calls[0].Body.Messages)
+	for _, hidden := range []string{"Tr0ub4dor", "4111 1111", "AKIAIOSFODNN7EXAMPLE"} {
+		if strings.Contains(said, hidden) {
+			t.Errorf("the model was told %q", hidden)
+		}
+	}
+	if !strings.Contains(said, "10.20.4.31") {
+		t.Error("the address that the note needs is missing")
+	}
+}
+
+func TestTheToolsOwnWebhooksAreTaken(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.desks["acme"].SetWebhook(servicedeskplusfake.Webhook{
+		URL: w.url + "/webhook/servicedesk", ResolvedURL: w.url + "/webhook/servicedesk/resolved", Secret: signing("acme"),
+		Tenants: map[string]string{"": "acme"}, Duplicate: true,
+	})
+	out := w.cli("smoke", "--url", w.url, "--tenant", "acme")
+	if !strings.Contains(out, "ok: webhook to note in") {
+		t.Error(out)
+	}
+	var key string
+	for _, tk := range w.desks["acme"].Tickets() {
+		key = tk.Key
+	}
+	w.eventually("both webhooks are answered", 10*time.Second, func() bool { return len(w.desks["acme"].Deliveries()) == 2 })
+	for _, d := range w.desks["acme"].Deliveries() {
+		if d.Status != http.StatusAccepted {
+			t.Errorf("delivery: %+v", d)
+		}
+	}
+	w.empty()
+	if notes := w.desks["acme"].Notes(key); len(notes) != 1 {
+		t.Errorf("%d notes", len(notes))
+	}
+}

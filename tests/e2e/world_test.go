@@ -1,0 +1,350 @@
+// Package e2e_test runs the whole product against real Postgres, a server that
+// speaks Redis's protocol, and stateful fakes of ServiceDesk Plus and of a
+// model endpoint, over HTTP.
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/keyset"
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/postgres/pgtest"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/telemetry"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/ticketing"
+	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
+	"github.com/deskhand/deskhand/shared/webhook"
+)
+
+var (
+	// spans keeps what every test of the package traced.
+	spans = tracetest.NewSpanRecorder()
+	// metrics is the page of the process: its instruments take the first
+	// provider that is set, and keep it.
+	metrics http.Handler
+)
+
+func TestMain(m *testing.M) {
+	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
+	tel, err := telemetry.Setup(context.Background(), "e2e", "error", "json", io.Discard)
+	if err != nil {
+		panic(err)
+	}
+	metrics = tel.Metrics
+	os.Exit(m.Run())
+}
+
+// signing is the webhook secret of every connection here, by tenant.
+func signing(id tenant.ID) secret.Text { return secret.New("signing-secret-of-" + string(id)) }
+
+// world is an installation with two tenants, each with a ServiceDesk Plus of
+// its own.
+type world struct {
+	t     *testing.T
+	cfg   config.Config
+	app   *app.App
+	url   string
+	log   *lines
+	db    pgtest.DB
+	owner *pgxpool.Pool
+	model *llmtest.Server
+	desks map[tenant.ID]*servicedeskplusfake.Server
+	redis *miniredis.Miniredis
+}
+
+// lines is a log that a test reads.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// of gives the log lines of one correlation id, decoded.
+func (l *lines) of(t *testing.T, job string) (found []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(l.String()) {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatalf("the log has a line that is no JSON: %s", line)
+		}
+		if entry["correlation_id"] == job {
+			found = append(found, entry)
+		}
+	}
+	return found
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// build makes an installation that does not run yet. The hooks, where not nil,
+// are called around every API call of acme's tool.
+func build(t *testing.T, before, after func(*http.Request)) *world {
+	t.Helper()
+	key, err := keyset.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := pgtest.New(t)
+	model, modelURL := llmtest.Start(t)
+	w := &world{
+		t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t),
+		desks: map[tenant.ID]*servicedeskplusfake.Server{
+			"acme":   servicedeskplusfake.New(servicedeskplusfake.Options{APIKey: "key-of-acme", Before: before, After: after}),
+			"globex": servicedeskplusfake.New(servicedeskplusfake.Options{APIKey: "key-of-globex"}),
+		},
+	}
+	w.cfg = config.Config{
+		DatabaseURL: secret.New(db.AppURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL),
+		DatabaseConns: 8, RedisURL: secret.New("redis://" + w.redis.Addr()), SealingKey: key,
+		OpenAIBaseURL: modelURL, OpenAIKey: secret.New("sk-model-key"), OpenAIModel: "scripted",
+		WorkerConcurrency: 4, WebhooksPerMinute: 100, DrainTime: 5 * time.Second, LogLevel: "info", LogFormat: "json", Addr: "127.0.0.1:0",
+	}
+	if _, err := app.Migrate(t.Context(), w.cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.connect()
+	return w
+}
+
+// connect adds the tenants and their connections.
+func (w *world) connect() {
+	w.t.Helper()
+	tel := telemetry.Telemetry{Log: discard(), Metrics: http.NotFoundHandler(), Close: func(context.Context) error { return nil }}
+	a, err := app.New(w.t.Context(), w.cfg, tel)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer a.Close(context.Background()) //nolint:errcheck // nothing is lost
+	for id, desk := range w.desks {
+		s := httptest.NewServer(desk)
+		w.t.Cleanup(func() { s.CloseClientConnections(); s.Close(); desk.Close() })
+		if err := a.Tenants.PutTenant(w.t.Context(), tenant.Tenant{ID: id, Name: strings.ToUpper(string(id))}); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := a.Tenants.PutConnection(w.t.Context(), tenant.Connection{
+			ID: string(id), Tool: "servicedesk_plus", Signing: []secret.Text{signing(id)}, Routes: map[string]tenant.ID{"": id},
+			Values: integration.Values{"base_url": s.URL, "api_key": "key-of-" + string(id)},
+		}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// start runs the product in this process until the test ends.
+func start(t *testing.T) *world {
+	t.Helper()
+	w := build(t, nil, nil)
+	w.run()
+	return w
+}
+
+// run does everything in this process; serve takes webhooks only.
+func (w *world) run()   { w.t.Helper(); w.launch((*app.App).RunAll) }
+func (w *world) serve() { w.t.Helper(); w.launch((*app.App).RunWebhook) }
+
+func (w *world) launch(role func(*app.App, context.Context) error) {
+	w.t.Helper()
+	tel, err := telemetry.Setup(w.t.Context(), "e2e", w.cfg.LogLevel, w.cfg.LogFormat, w.log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	tel.Metrics = metrics
+	w.cfg.Addr = freeAddr(w.t)
+	w.url = "http://" + w.cfg.Addr
+	if w.app, err = app.New(w.t.Context(), w.cfg, tel); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- role(w.app, ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the product ended with: %v", err)
+		}
+		_ = w.app.Close(context.Background())
+	})
+	w.eventually("the product is ready", 20*time.Second, func() bool {
+		code, _ := w.get("/readyz")
+		return code == http.StatusOK
+	})
+}
+
+// knows gives the tenant a past, through the tool and the import.
+func (w *world) knows(id tenant.ID) {
+	w.t.Helper()
+	now := time.Now()
+	desk := w.desks[id]
+	for i, resolution := range []string{"Stopped the Print Spooler on PS-01, emptied the spool folder, started it again. Secret of " + string(id) + ".", "Replaced the toner."} {
+		desk.AddTicket(ticket.Ticket{
+			Key: fmt.Sprint(700 + i), Subject: []string{"Print queue on PRN-03 stuck, jobs wait", "Pages come out grey"}[i],
+			Description: []string{"All print jobs to PRN-03 wait in the queue since this morning.", "The office printer prints grey pages."}[i],
+			Closed:      true, Status: "Closed", Resolution: resolution, Created: now.AddDate(0, 0, -30), Resolved: now.AddDate(0, 0, -29),
+		})
+	}
+	desk.AddArticle(ticketing.Article{Key: "31", Title: "Clear a stuck print queue", Text: "Stop the spooler, empty the folder, start the spooler. Print jobs wait in the queue."})
+	desk.AddSystem(ticketing.System{Key: "51", Hostname: "prn-03", Role: "printer", Client: string(id), Location: "3rd floor", Addresses: []string{"10.20.4.31", "2001:db8::31"}})
+	w.cli("import", "--tenant", string(id), "--days", "365")
+	if err := w.app.Catalogue().Refresh(w.t.Context(), id); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// cli runs the operator's command and gives what it printed.
+func (w *world) cli(args ...string) string {
+	w.t.Helper()
+	var out bytes.Buffer
+	p := app.Program("test", func() (config.Config, error) { return w.cfg, nil })
+	p.Out, p.Err = &out, &out
+	if code := p.Run(w.t.Context(), args); code != 0 {
+		w.t.Fatalf("deskhand %v: exit code %d\n%s", args, code, &out)
+	}
+	return out.String()
+}
+
+// printing is a ticket that the past answers.
+var printing = ticket.Ticket{
+	Subject: "Print jobs wait", Description: "The print queue on PRN-03 (10.20.4.31) is stuck, all jobs wait.", Requester: "Ana Ruiz", Status: "Open",
+}
+
+// delivery is a webhook before it is signed.
+type delivery struct {
+	path   string
+	body   string
+	kind   string // content type
+	header map[string]string
+	key    secret.Text
+	stamp  time.Time
+}
+
+// send posts the webhook, signed with its key where it has one.
+func (w *world) send(d delivery) (code int, answer map[string]any, header http.Header) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+d.path, strings.NewReader(d.body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if d.kind == "" {
+		d.kind = "application/json"
+	}
+	r.Header.Set("Content-Type", d.kind)
+	if !d.key.Empty() {
+		if d.stamp.IsZero() {
+			d.stamp = time.Now()
+		}
+		stamp := strconv.FormatInt(d.stamp.Unix(), 10)
+		r.Header.Set(webhook.TimestampHeader, stamp)
+		r.Header.Set(webhook.SignatureHeader, webhook.Sign(d.key, stamp, []byte(d.body)))
+	}
+	for name, value := range d.header {
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		w.t.Fatalf("%s answers %d with what is no JSON: %s", d.path, resp.StatusCode, raw)
+	}
+	return resp.StatusCode, answer, resp.Header
+}
+
+// created sends the webhook of a new ticket and gives its job id.
+func (w *world) created(id tenant.ID, key string) string {
+	w.t.Helper()
+	code, answer, _ := w.send(delivery{
+		path: "/webhook/servicedesk/" + string(id), key: signing(id), body: fmt.Sprintf(`{"event":"request.created","request_id":%q}`, key),
+	})
+	if code != http.StatusAccepted {
+		w.t.Fatalf("the webhook was answered with %d %v", code, answer)
+	}
+	return answer["job_id"].(string)
+}
+
+// note waits for the one note on the ticket.
+func (w *world) note(id tenant.ID, key string) ticketing.PostedNote {
+	w.t.Helper()
+	var notes []ticketing.PostedNote
+	w.eventually("a note on ticket "+key+" of "+string(id), 30*time.Second, func() bool {
+		notes = w.desks[id].Notes(key)
+		return len(notes) > 0
+	})
+	return notes[0]
+}
+
+// row is a job's record as the database has it.
+type row struct{ Status, Error, Skipped string }
+
+// ended waits until the job's record is completed or failed.
+func (w *world) ended(job string) (r row) {
+	w.t.Helper()
+	w.eventually("the end of job "+job, 60*time.Second, func() bool {
+		err := w.owner.QueryRow(w.t.Context(), "SELECT status, error, skipped FROM enhancement_history WHERE job_id = $1", job).Scan(&r.Status, &r.Error, &r.Skipped)
+		return err == nil && r.Status != "pending"
+	})
+	return r
+}
+
+func (w *world) get(path string) (int, string) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.url+path, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// eventually fails the test where ok does not become true in time.
+func (w *world) eventually(what string, limit time.Duration, ok func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(limit)
+	for !ok() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("not within %s: %s\nlog:\n%s", limit, what, w.log)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -41,6 +41,6 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 	@.ci/fuzz $${FUZZTIME:-5s}
 
 clean: ## Remove the local data and everything built
-	@rm -rf .local bin coverage.out && echo "removed .local, bin"
+	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
 
 .PHONY: help run dev smoke test ci lint generate verify build fuzz clean

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/deskhand/deskhand/localstack/demo"
 	"github.com/deskhand/deskhand/localstack/pgserver"
@@ -85,12 +84,12 @@ func (s *stack) postgres(ctx context.Context) error {
 	if owner != "" {
 		s.say("Postgres   the database of DATABASE_URL")
 	} else {
-		server, err := pgserver.Start(ctx, pgserver.Options{Dir: filepath.Join(s.options.Dir, "postgres"), Log: func(line string) { s.say("Postgres   " + line) }})
+		server, err := s.server(ctx)
 		if err != nil {
 			return err
 		}
 		s.stops = append(s.stops, func() { _ = server.Stop() })
-		if owner, err = createDatabase(ctx, server); err != nil {
+		if owner, err = server.CreateDatabase(ctx, "deskhand"); err != nil {
 			return err
 		}
 	}
@@ -120,22 +119,23 @@ func (s *stack) postgres(ctx context.Context) error {
 	return nil
 }
 
-func createDatabase(ctx context.Context, server *pgserver.Server) (owner string, err error) {
-	conn, err := pgx.Connect(ctx, server.OwnerURL("postgres"))
+// server starts Postgres in the stack's folder. Where the user as whom it runs
+// cannot enter that (root's home), the data are in a folder of /var/tmp that
+// the link .local/postgres leads to, so that make clean finds it.
+func (s *stack) server(ctx context.Context) (*pgserver.Server, error) {
+	o := pgserver.Options{Dir: filepath.Join(s.options.Dir, "postgres"), Log: func(line string) { s.say("Postgres   " + line) }}
+	server, err := pgserver.Start(ctx, o)
+	if !errors.Is(err, pgserver.ErrUnreachable) {
+		return server, err
+	}
+	elsewhere, err := os.MkdirTemp("/var/tmp", "deskhand-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer conn.Close(ctx)
-	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'deskhand')").Scan(&exists); err != nil {
-		return "", err
+	if err := errors.Join(os.Chmod(elsewhere, 0o755), os.RemoveAll(o.Dir), os.Symlink(elsewhere, o.Dir)); err != nil { //nolint:gosec // Postgres runs as another user
+		return nil, err
 	}
-	if !exists {
-		if _, err := conn.Exec(ctx, "CREATE DATABASE deskhand"); err != nil {
-			return "", err
-		}
-	}
-	return server.OwnerURL("deskhand"), nil
+	return pgserver.Start(ctx, o)
 }
 
 func (s *stack) redis(context.Context) error {

@@ -49,6 +49,10 @@ func (a account) chown(path string) error {
 	return os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid))
 }
 
+// ErrUnreachable says that the user as whom PostgreSQL runs cannot enter the
+// folder: a checkout under root's home, for example.
+var ErrUnreachable = errors.New("the folder cannot be reached")
+
 // folder makes dir where it is missing, gives its absolute path, and checks
 // that the account can reach what lies in it.
 func folder(dir string, as account) (string, error) {
@@ -71,7 +75,8 @@ func folder(dir string, as account) (string, error) {
 			return "", err
 		}
 		if !as.mayEnter(info) {
-			return "", fmt.Errorf("user %s, as whom PostgreSQL runs, cannot enter %s (%s): run `chmod o+x %s`, or choose another folder", as.name, at, info.Mode(), at)
+			return "", fmt.Errorf("%w: user %s, as whom PostgreSQL runs, cannot enter %s (%s): run `chmod o+x %s`, or choose another folder",
+				ErrUnreachable, as.name, at, info.Mode(), at)
 		}
 		if at == filepath.Dir(at) {
 			break

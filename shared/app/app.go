@@ -97,7 +97,7 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	}
 	a.Tenants = tenants.Store{DB: a.db, Box: box}
 	a.Ledger = ledger.Ledger{DB: a.db}
-	a.watch = &tenants.Watch{Load: a.Tenants.Directory, Every: refreshEvery, Log: a.Log}
+	a.watch = &tenants.Watch{Load: a.directory, Every: refreshEvery, Log: a.Log}
 	a.enhancing = a.queue(EnhancementQueue, box, enhance.JobLimit+30*time.Second)
 	a.library = a.queue(CatalogueQueue, box, 10*time.Minute)
 	a.tools = &opened{env: a.env(box)}

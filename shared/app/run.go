@@ -18,6 +18,7 @@ import (
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/queue/river"
 	"github.com/deskhand/deskhand/shared/telemetry"
+	"github.com/deskhand/deskhand/shared/tenant"
 )
 
 // tickEvery is how often a process looks whether a schedule is due.
@@ -95,25 +96,32 @@ func (a *App) run(ctx context.Context, routes http.Handler, work ...func(context
 }
 
 // check refuses to start as a database role that row-level security does not
-// hold. A database that is down is no reason not to start.
+// hold. A database that is down is no reason not to start: the directory is
+// loaded when it is back.
 func (a *App) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	err := a.db.CheckRole(ctx)
+	err := a.Load(ctx)
 	if errors.Is(err, postgres.ErrRole) {
 		return err
 	}
-	if err == nil {
-		err = a.Load(ctx)
-	}
 	if err != nil {
-		a.Log.WarnContext(ctx, "started without the directory of tenants", "operation", "start", "error", err.Error())
+		a.Log.WarnContext(ctx, "started without a complete directory of tenants", "operation", "start", "error", err.Error())
 	}
 	return nil
 }
 
 // Load reads the directory of tenants and connections now.
 func (a *App) Load(ctx context.Context) error { return a.watch.Refresh(ctx) }
+
+// directory reads the directory, as a role that row-level security holds or
+// not at all.
+func (a *App) directory(ctx context.Context) (tenant.Directory, error) {
+	if err := a.db.CheckRole(ctx); err != nil {
+		return tenant.Directory{}, err
+	}
+	return a.Tenants.Directory(ctx)
+}
 
 // retryStart is how long a worker waits for a queue that does not answer.
 const retryStart = 2 * time.Second

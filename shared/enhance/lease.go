@@ -27,13 +27,13 @@ func (e *Enhancer) hold(ctx context.Context, a Attempt) (held context.Context, l
 			case <-ticker.C:
 			}
 			renewed := time.Now()
-			call, stop := context.WithTimeout(held, lease/4)
+			call, stop := context.WithTimeout(held, lease/8)
 			err := e.Ledger.Keep(call, a, lease)
 			stop()
 			switch {
 			case err == nil:
 				until = renewed.Add(lease)
-			case errors.Is(err, ErrLost) || time.Now().Add(lease/4).After(until):
+			case errors.Is(err, ErrLost) || !time.Now().Add(lease/4).Before(until):
 				cancel(ErrLost)
 				return
 			}

@@ -35,7 +35,10 @@ func EnsureLogin(ctx context.Context, ownerURL string, urls ...string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	for _, statement := range statements {
+	for i, statement := range statements {
+		if canLogIn(ctx, urls[i]) {
+			continue // roles belong to the whole cluster: others may be using this one
+		}
 		_, err := db.ExecContext(ctx, statement)
 		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42704" { // undefined_object
 			return fmt.Errorf("%w: run the migrations first", err)
@@ -45,6 +48,15 @@ func EnsureLogin(ctx context.Context, ownerURL string, urls ...string) (err erro
 		}
 	}
 	return nil
+}
+
+// canLogIn tells whether the role of url logs in with its password already.
+func canLogIn(ctx context.Context, url string) bool {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return false
+	}
+	return conn.Close(ctx) == nil
 }
 
 // loginSQL gives the statement that lets the role of url log in.

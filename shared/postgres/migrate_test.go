@@ -178,8 +178,12 @@ func TestOnlyOurRolesGetALogin(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	if err := postgres.EnsureLogin(t.Context(), db.AppURL, db.AppURL); err == nil {
+	other := strings.Replace(db.AppURL, "deskhand-test", "hunter2", 1)
+	if err := postgres.EnsureLogin(t.Context(), db.AppURL, other); err == nil {
 		t.Error("app_user gave itself a login")
+	}
+	if err := postgres.EnsureLogin(t.Context(), db.AppURL, db.AppURL); err != nil {
+		t.Errorf("a login that is good already: %v", err)
 	}
 }
 

@@ -48,8 +48,11 @@ func TestATicketHasOneMarkerInItsConnectionAndTenant(t *testing.T) {
 	other.Tenant = "globex"
 	moved := ref
 	moved.Connection = "acme-2"
-	seen := map[string]bool{ref.Marker(): true, other.Marker(): true, moved.Marker(): true}
-	if len(seen) != 3 || ref.Marker() != ref.Marker() {
+	seen := map[string]bool{}
+	for _, r := range []ticket.Ref{ref, ref, other, moved} {
+		seen[r.Marker()] = true
+	}
+	if len(seen) != 3 {
 		t.Errorf("markers: %v", seen)
 	}
 	if !regexp.MustCompile(`^DH-[0-9a-f]{16}$`).MatchString(ref.Marker()) {

@@ -25,77 +25,79 @@ func TestANewTicketGetsItsNote(t *testing.T) {
 	if r := w.ended(job); r.Status != "completed" || r.Skipped != "" {
 		t.Errorf("record: %+v", r)
 	}
+	if note.Public {
+		t.Error("the note is visible to the requester")
+	}
+	for _, want := range []string{"Seen before", "700", "Print Spooler", "Clear a stuck print queue", "prn-03", "Recommended Next Steps", "claims", "DH-"} {
+		if !strings.Contains(note.Body, want) {
+			t.Errorf("the note lacks %q:\n%s", want, note.Body)
+		}
+	}
+	if strings.Contains(note.Body, "toner") || strings.Contains(note.Body, "globex") {
+		t.Errorf("the note has what does not belong there:\n%s", note.Body)
+	}
+	w.toldEveryStep(job, key)
+	w.measured()
+	traced(t)
+	for _, c := range w.model.Calls() {
+		if strings.Contains(fmt.Sprint(c.Body.Messages), "Secret of globex") {
+			t.Error("another tenant's text went to the model")
+		}
+	}
+}
 
-	t.Run("it is internal and says what is known", func(t *testing.T) {
-		if note.Public {
-			t.Error("the note is visible to the requester")
+// toldEveryStep holds the log to what it must and must not say of a job.
+func (w *world) toldEveryStep(job, key string) {
+	w.t.Helper()
+	said := map[string]bool{}
+	for _, l := range w.log.of(w.t, job) {
+		said[fmt.Sprint(l["msg"])] = true
+		if l["tenant"] != "acme" || l["ticket"] != key || l["operation"] == nil {
+			w.t.Errorf("a line lacks its tenant, ticket or operation: %v", l)
 		}
-		for _, want := range []string{"Seen before", "700", "Print Spooler", "Clear a stuck print queue", "prn-03", "Recommended Next Steps", "claims", "DH-"} {
-			if !strings.Contains(note.Body, want) {
-				t.Errorf("the note lacks %q:\n%s", want, note.Body)
-			}
+	}
+	for _, want := range []string{"webhook received", "enhancement started", "outgoing call", "the model answered", "enhancement completed"} {
+		if !said[want] {
+			w.t.Errorf("no log line %q: %v", want, said)
 		}
-		if strings.Contains(note.Body, "toner") || strings.Contains(note.Body, "globex") {
-			t.Errorf("the note has what does not belong there:\n%s", note.Body)
+	}
+	for _, hidden := range []string{"key-of-acme", "signing-secret", "sk-model-key", "is stuck", "Ana Ruiz"} {
+		if strings.Contains(w.log.String(), hidden) {
+			w.t.Errorf("the log contains %q", hidden)
 		}
-	})
-	t.Run("the log tells every step and no text", func(t *testing.T) {
-		said := map[string]bool{}
-		for _, l := range w.log.of(t, job) {
-			said[fmt.Sprint(l["msg"])] = true
-			if l["tenant"] != "acme" || l["ticket"] != key || l["operation"] == nil {
-				t.Errorf("a line lacks its tenant, ticket or operation: %v", l)
-			}
+	}
+}
+
+// measured finds the stories' metrics by name.
+func (w *world) measured() {
+	w.t.Helper()
+	_, page := w.get("/metrics")
+	for _, want := range []string{
+		"enhancement_requests_total", "enhancement_duration_seconds", "enhancement_success_rate", "queue_depth", "worker_active_count", "ticket_history_stored_total",
+	} {
+		if !regexp.MustCompile(`(?m)^` + want).MatchString(page) {
+			w.t.Errorf("no metric %s", want)
 		}
-		for _, want := range []string{"webhook received", "enhancement started", "outgoing call", "the model answered", "enhancement completed"} {
-			if !said[want] {
-				t.Errorf("no log line %q: %v", want, said)
-			}
+	}
+}
+
+// traced finds the five spans of the stories in one trace, across the queue.
+func traced(t *testing.T) {
+	t.Helper()
+	names := map[string]map[string]bool{}
+	for _, s := range spans.Ended() {
+		id := s.SpanContext().TraceID().String()
+		if names[id] == nil {
+			names[id] = map[string]bool{}
 		}
-		for _, secret := range []string{"key-of-acme", "signing-secret", "sk-model-key", "is stuck", "Ana Ruiz"} {
-			if strings.Contains(w.log.String(), secret) {
-				t.Errorf("the log contains %q", secret)
-			}
+		names[id][s.Name()] = true
+	}
+	for _, n := range names {
+		if n[metric.SpanWebhookReceived] && n[metric.SpanJobQueued] && n[metric.SpanContextGathering] && n[metric.SpanLLMCall] && n[metric.SpanTicketUpdate] {
+			return
 		}
-	})
-	t.Run("the metrics have the stories' names", func(t *testing.T) {
-		code, page := w.get("/metrics")
-		if code != http.StatusOK {
-			t.Fatal(code)
-		}
-		for _, want := range []string{
-			"enhancement_requests_total", "enhancement_duration_seconds", "enhancement_success_rate", "queue_depth", "worker_active_count", "ticket_history_stored_total",
-		} {
-			if !regexp.MustCompile(`(?m)^` + want).MatchString(page) {
-				t.Errorf("no metric %s", want)
-			}
-		}
-	})
-	t.Run("one trace has the five spans", func(t *testing.T) {
-		names := map[string]map[string]bool{}
-		for _, s := range spans.Ended() {
-			id := s.SpanContext().TraceID().String()
-			if names[id] == nil {
-				names[id] = map[string]bool{}
-			}
-			names[id][s.Name()] = true
-		}
-		for _, n := range names {
-			if n[metric.SpanWebhookReceived] && n[metric.SpanJobQueued] && n[metric.SpanContextGathering] && n[metric.SpanLLMCall] && n[metric.SpanTicketUpdate] {
-				return
-			}
-		}
-		t.Errorf("no trace has all five: %v", names)
-	})
-	t.Run("the model saw no more than the ticket and its evidence", func(t *testing.T) {
-		for _, c := range w.model.Calls() {
-			for _, m := range c.Body.Messages {
-				if strings.Contains(m.Content, "Secret of globex") {
-					t.Error("another tenant's text went to the model")
-				}
-			}
-		}
-	})
+	}
+	t.Errorf("no trace has all five spans: %v", names)
 }
 
 func TestARepeatedOrChangedTicketKeepsOneNote(t *testing.T) {

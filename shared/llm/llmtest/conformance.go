@@ -104,39 +104,47 @@ func (s suite) answers(t *testing.T) {
 	}
 }
 
-func (s suite) errors(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name   string
-		script Answer
-		want   error
-		words  string // that the error must have
-	}{
+// failure is an answer that must become an error.
+type failure struct {
+	name   string
+	script Answer
+	want   error
+	words  string // that the error must have
+}
+
+func failures() []failure {
+	list := []failure{
 		{"no text", Empty(), llm.ErrEmpty, "stop"},
 		{"no choices", NoChoices(), llm.ErrEmpty, ""},
 		{"refusal", Refusal("I cannot help with that."), llm.ErrEmpty, "cannot help"},
-		{"no JSON", Garbage(), llm.ErrUnavailable, ""},
+		{"no JSON", Garbage(), llm.ErrUnavailable, "text/html"},
+		{"half an answer", Answer{Body: `{"choices":[`}, llm.ErrUnavailable, ""},
+		{"a list", Answer{Body: `[]`}, llm.ErrUnavailable, ""},
+		{"null", Answer{Body: `null`}, llm.ErrUnavailable, ""},
 		{"dropped connection", Drop(), llm.ErrUnavailable, ""},
 		{"an error in a good status", Answer{Body: `{"error":{"message":"upstream is overloaded","code":503}}`}, llm.ErrUnavailable, "upstream is overloaded"},
 		{"a rejection in a good status", Answer{Body: `{"error":{"message":"flagged","code":403}}`}, llm.ErrRejected, "flagged"},
+		{"an error in a choice", Answer{Body: `{"choices":[{"finish_reason":"error","message":{"content":"- half"},"error":{"message":"gone","code":"x"}}]}`}, llm.ErrUnavailable, "gone"},
 		{"an endless answer", Answer{Body: strings.Repeat(" ", 5<<20)}, llm.ErrUnavailable, ""},
 		{"an error page", Answer{Status: 502, Body: "<html>bad gateway</html>"}, llm.ErrUnavailable, "502"},
 		{"an error in one word", Answer{Status: 400, Body: `{"error":"nonsense"}`}, llm.ErrRejected, "400: nonsense"},
 		{"a redirect", Answer{Status: 304}, llm.ErrRejected, "304"},
 	}
-	for status, want := range map[int]error{
-		400: llm.ErrRejected, 401: llm.ErrRejected, 402: llm.ErrRejected, 403: llm.ErrRejected, 404: llm.ErrRejected, 422: llm.ErrRejected,
-		408: llm.ErrUnavailable, 409: llm.ErrUnavailable, 429: llm.ErrUnavailable, 500: llm.ErrUnavailable, 503: llm.ErrUnavailable, 529: llm.ErrUnavailable,
+	for want, statuses := range map[error][]int{
+		llm.ErrRejected:    {400, 401, 402, 403, 404, 422},
+		llm.ErrUnavailable: {408, 409, 429, 500, 503, 529},
 	} {
-		name := fmt.Sprintf("status %d", status)
-		tests = append(tests, struct {
-			name   string
-			script Answer
-			want   error
-			words  string
-		}{name, Status(status, "these are the endpoint's words"), want, fmt.Sprintf("%d: these are the endpoint's words", status)})
+		for _, status := range statuses {
+			script := Status(status, "these are the endpoint's words")
+			list = append(list, failure{fmt.Sprintf("status %d", status), script, want, fmt.Sprintf("%d: these are the endpoint's words", status)})
+		}
 	}
-	for _, tt := range tests {
+	return list
+}
+
+func (s suite) errors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range failures() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			model, server := s.model(t, slow, tt.script)

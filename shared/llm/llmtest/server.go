@@ -41,7 +41,7 @@ type Answer struct {
 	Cost    json.RawMessage // usage.cost, a number or a string; left out where empty
 
 	Status int         // other than 200: Body is sent with it
-	Header http.Header // of the response, besides its content type
+	Header http.Header // of the response; its content type is JSON where none is named
 	Body   string      // sent as it is, in place of a completion
 
 	Delay time.Duration // before the answer
@@ -74,7 +74,9 @@ func Empty() Answer { return Text(" \n") }
 func NoChoices() Answer { return Answer{Body: `{"object":"chat.completion","choices":[]}`} }
 
 // Garbage answers with status 200 and no JSON.
-func Garbage() Answer { return Answer{Body: `<html>a proxy's page`} }
+func Garbage() Answer {
+	return Answer{Body: `<html>a proxy's page`, Header: http.Header{"Content-Type": {"text/html"}}}
+}
 
 // Delay answers with Briefing after d.
 func Delay(d time.Duration) Answer { return Answer{Delay: d} }
@@ -224,7 +226,9 @@ func completion(a Answer, asked Completion) string {
 }
 
 func send(w http.ResponseWriter, status int, body string) {
-	w.Header().Set("Content-Type", "application/json")
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body) // the client may be gone
 }

@@ -132,7 +132,7 @@ WHERE tenant_id = current_tenant() AND job_id = $1`
 func (l Ledger) Save(ctx context.Context, a enhance.Attempt, e enhance.Enhancement) error {
 	err := l.DB.InTenant(ctx, a.Ref.Tenant, func(tx pgx.Tx) error {
 		sql := releaseSQL
-		if e.Status == enhance.Pending && e.Posting {
+		if e.Status == enhance.Pending && e.RetryAt.IsZero() {
 			sql = fenceSQL
 		}
 		if err := fenced(ctx, tx, sql, a); err != nil {

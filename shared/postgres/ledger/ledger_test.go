@@ -164,24 +164,22 @@ func TestKeptLeaseDoesNotRunOut(t *testing.T) {
 	}
 }
 
-func TestSaveReleasesTheLeaseUnlessANoteIsBeingWritten(t *testing.T) {
+func TestSaveReleasesTheLeaseUnlessTheTryGoesOn(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t)
 	for i, tc := range []struct {
 		status  enhance.Status
-		posting bool
+		retryAt time.Time
 		held    bool
 	}{
-		{enhance.Pending, false, false},
-		{enhance.Pending, true, true},
-		{enhance.Completed, false, false},
-		{enhance.Completed, true, false},
-		{enhance.Failed, false, false},
-		{enhance.Failed, true, false},
+		{enhance.Pending, time.Time{}, true}, // the note is being written
+		{enhance.Pending, received.Add(time.Hour), false},
+		{enhance.Completed, time.Time{}, false},
+		{enhance.Failed, time.Time{}, false},
 	} {
 		key := fmt.Sprint(i)
 		ev := event("acme", key, "first")
-		save(t, l, begin(t, l, ev, long), enhance.Enhancement{Status: tc.status, Posting: tc.posting})
+		save(t, l, begin(t, l, ev, long), enhance.Enhancement{Status: tc.status, Posting: true, RetryAt: tc.retryAt})
 		if r := find(t, l, ev); r.Ended.IsZero() != (tc.status == enhance.Pending) {
 			t.Errorf("%+v: ended at %v", tc, r.Ended)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +23,8 @@ const (
 // chunk is how many documents one transaction writes.
 const chunk = 100
 
+// xmax is 0 in a row that is new, and the locking transaction in one that was
+// there before.
 const upsertTicket = `
 INSERT INTO ticket_history AS h (tenant_id, connection_id, ticket_id, source, number, subject, description,
     resolution, priority, requester, site, url, created_at, resolved_date)
@@ -40,7 +41,7 @@ ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     url = coalesce(nullif(EXCLUDED.url, ''), h.url),
     created_at = coalesce(EXCLUDED.created_at, h.created_at),
     resolved_date = coalesce(EXCLUDED.resolved_date, h.resolved_date)
-RETURNING id, subject, description, resolution <> '', coalesce(resolved_date, created_at)`
+RETURNING id, xmax <> 0, subject, description, resolution <> '', coalesce(resolved_date, created_at)`
 
 // PutTickets stores past tickets of a connection, new or again, and makes
 // those with a resolution findable. source says where they come from:
@@ -73,11 +74,10 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 		var id int64
 		var subject, description string
 		var resolved bool
-		var when *time.Time
-		if err := row.Scan(&id, &subject, &description, &resolved, &when); err != nil {
+		var d document
+		if err := row.Scan(&id, &d.again, &subject, &description, &resolved, &d.day); err != nil {
 			return err
 		}
-		d := document{day: when}
 		if resolved {
 			d.terms = retrieval.Terms(subject, description)
 		}
@@ -91,7 +91,7 @@ INSERT INTO articles (tenant_id, connection_id, article_id, title, body, url, up
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (tenant_id, connection_id, article_id) DO UPDATE SET
     title = EXCLUDED.title, body = EXCLUDED.body, url = EXCLUDED.url, updated_at = EXCLUDED.updated_at, ingested_at = now()
-RETURNING id`
+RETURNING id, xmax <> 0`
 
 // PutArticles stores articles of a connection, new or again, and makes them
 // findable. Limits and transactions are those of PutTickets.
@@ -114,8 +114,9 @@ func (w *writer) article(connection string, a ticketing.Article) {
 	args := []any{w.tenant, connection, clean(a.Key, maxLine), title, body, clean(a.URL, maxLine), orNull(a.Updated)}
 	w.rows.Queue(upsertArticle, args...).QueryRow(func(row pgx.Row) error {
 		var id int64
-		err := row.Scan(&id)
-		w.docs[id] = document{terms: retrieval.Terms(title, body)}
+		d := document{terms: retrieval.Terms(title, body)}
+		err := row.Scan(&id, &d.again)
+		w.docs[id] = d
 		return err
 	})
 }

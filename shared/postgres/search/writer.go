@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +23,7 @@ type writer struct {
 type document struct {
 	terms []retrieval.Term
 	day   *time.Time
+	again bool // the row was there before, and may have postings
 }
 
 const lockCorpus = `
@@ -74,21 +74,26 @@ func (w *writer) write(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	var terms []string
-	var ids, docs []int64
+	var again, docs []int64
 	var tfs []int16
 	var lengths []int32
 	var days []*time.Time
 	for id, d := range w.docs {
-		ids = append(ids, id)
+		if d.again {
+			again = append(again, id)
+		}
 		length := int32(retrieval.Length(d.terms))
 		for _, t := range d.terms {
 			terms, docs, tfs = append(terms, t.Text), append(docs, id), append(tfs, int16(t.TF))
 			lengths, days = append(lengths, length), append(days, d.day)
 		}
 	}
-	slices.Sort(ids)
 	postings := &pgx.Batch{}
-	postings.Queue(removePostings, w.tenant, w.corpus, ids)
+	// An import has nothing to remove. Before the table is first analysed, the
+	// removal would read all of the corpus.
+	if len(again) > 0 {
+		postings.Queue(removePostings, w.tenant, w.corpus, again)
+	}
 	postings.Queue(addPostings, w.tenant, w.corpus, terms, docs, tfs, lengths, days)
 	return tx.SendBatch(ctx, postings).Close()
 }

@@ -32,8 +32,8 @@ func canned(t *testing.T, answers map[string]string) *tool {
 	return openTool(t, values(server.URL, fake.OnPrem))
 }
 
-// limited stands for *ticketing.LimitedError in tables.
-var limited = errors.New("limited")
+// errLimited stands for *ticketing.LimitedError in tables.
+var errLimited = errors.New("limited")
 
 // envelope is an error as the product answers it: a generic code outside, the
 // specific one inside.
@@ -46,7 +46,7 @@ func TestAnswersBecomeTheErrorsOfThePort(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int
 		body   string
-		want   error // nil for a success, limited for *LimitedError
+		want   error // nil for a success, errLimited for *LimitedError
 	}{
 		"success":               {200, `{"response_status":{"status_code":2000,"status":"success"}}`, nil},
 		"created":               {201, `{"response_status":{"status_code":"2000","status":"success"}}`, nil},
@@ -65,10 +65,10 @@ func TestAnswersBecomeTheErrorsOfThePort(t *testing.T) {
 		"referenced":            {400, envelope("4005", "x"), ticketing.ErrRejected},
 		"not found":             {404, envelope("4007", "x"), ticketing.ErrNotFound},
 		"not unique":            {400, envelope("4008", "x"), ticketing.ErrRejected},
-		"limit by code":         {400, envelope("4015", "x"), limited},
-		"limit by status":       {429, ``, limited},
-		"limit by text":         {400, envelope("4000", "URL blocked as maximum access limit exceeded"), limited},
-		"limit by text in HTML": {200, `<h1>URL_ROLLING_THROTTLES_LIMIT_EXCEEDED</h1>`, limited},
+		"limit by code":         {400, envelope("4015", "x"), errLimited},
+		"limit by status":       {429, ``, errLimited},
+		"limit by text":         {400, envelope("4000", "URL blocked as maximum access limit exceeded"), errLimited},
+		"limit by text in HTML": {200, `<h1>URL_ROLLING_THROTTLES_LIMIT_EXCEEDED</h1>`, errLimited},
 		"bad key":               {401, envelope("4022", "x"), ticketing.ErrDenied},
 		"unlicensed":            {400, envelope("7001", "x"), ticketing.ErrDenied},
 		"401 without code":      {401, `{}`, ticketing.ErrDenied},
@@ -89,7 +89,7 @@ func TestAnswersBecomeTheErrorsOfThePort(t *testing.T) {
 			continue
 		}
 		_, isLimited := errors.AsType[*ticketing.LimitedError](f)
-		if isLimited != errors.Is(test.want, limited) || !isLimited && !errors.Is(f, test.want) {
+		if isLimited != errors.Is(test.want, errLimited) || !isLimited && !errors.Is(f, test.want) {
 			t.Errorf("%s: %v, want %v", name, f, test.want)
 		}
 	}

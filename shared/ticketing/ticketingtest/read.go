@@ -130,29 +130,13 @@ func listing(t *testing.T, h Harness) {
 	}
 	h.AddTicket(sample())
 
-	cursor, total := "", 0
-	for pages := 0; ; pages++ {
-		p, err := lister.Resolved(t.Context(), since, until, cursor)
-		if err != nil {
-			t.Fatalf("Resolved(%q): %v", cursor, err)
+	tickets, total := walk(t, lister, since, until)
+	for _, got := range tickets {
+		resolution, ok := missing[got.Key]
+		if !ok || got.Resolution != resolution || !got.Closed {
+			t.Errorf("ticket %s, resolution %q: listed twice, or not what was asked for (%q)", got.Key, got.Resolution, resolution)
 		}
-		total += p.Total
-		for _, err := range p.Invalid {
-			t.Errorf("left out: %v", err)
-		}
-		for _, got := range p.Tickets {
-			resolution, ok := missing[got.Key]
-			if !ok || got.Resolution != resolution || !got.Closed {
-				t.Errorf("ticket %s, resolution %q: listed twice, or not what was asked for (%q)", got.Key, got.Resolution, resolution)
-			}
-			delete(missing, got.Key)
-		}
-		if cursor = p.Next; cursor == "" {
-			break
-		}
-		if pages > listed {
-			t.Fatal("the listing does not end")
-		}
+		delete(missing, got.Key)
 	}
 	if len(missing) > 0 {
 		t.Errorf("%d tickets are not listed: %v", len(missing), missing)
@@ -160,6 +144,27 @@ func listing(t *testing.T, h Harness) {
 	if total != 0 && total != listed {
 		t.Errorf("total is %d, want %d", total, listed)
 	}
+}
+
+// walk reads a listing to its end.
+func walk(t *testing.T, lister ticketing.Lister, since, until time.Time) (tickets []ticket.Ticket, total int) {
+	t.Helper()
+	cursor := ""
+	for range listed {
+		p, err := lister.Resolved(t.Context(), since, until, cursor)
+		if err != nil {
+			t.Fatalf("Resolved(%q): %v", cursor, err)
+		}
+		for _, err := range p.Invalid {
+			t.Errorf("left out: %v", err)
+		}
+		tickets, total = append(tickets, p.Tickets...), total+p.Total
+		if cursor = p.Next; cursor == "" {
+			return tickets, total
+		}
+	}
+	t.Fatal("the listing does not end")
+	return nil, 0
 }
 
 func delivery(t *testing.T, h Harness) {

@@ -134,6 +134,6 @@ func (s *Server) noteObject(record *stored, n *storedNote) object {
 	if s.cloud() {
 		by, when = "created_by", "created_time"
 	}
-	o[by], o[when] = object{"id": "4", "name": "AI Agent"}, moment(n.Added)
+	o[by], o[when] = object{"id": "4", "name": "Deskhand"}, moment(n.Added)
 	return o
 }

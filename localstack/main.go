@@ -29,6 +29,7 @@ type options struct {
 	Addr   string `default:"127.0.0.1:8080" help:"Address of the product: webhooks, health, metrics."`
 	Acme   string `default:"127.0.0.1:8091" help:"Address of the ServiceDesk Plus of client acme."`
 	Globex string `default:"127.0.0.1:8092" help:"Address of the ServiceDesk Plus of client globex."`
+	Quiet  bool   `help:"The stand-ins send no webhooks of their own."`
 	Model  string `enum:"environment,scripted" default:"environment" help:"'environment': OPENAI_API_KEY and its like, or none. 'scripted': answers made from the evidence by a program, no language model."`
 }
 
@@ -61,11 +62,12 @@ func (c smokeCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // Postgres runs as another user and must reach its folder inside
+	// Postgres runs as another user and must reach its folder inside.
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	const free = "127.0.0.1:0"
-	o := options{Dir: dir, Addr: freeAddr(), Acme: free, Globex: free, Model: "scripted"}
+	o := options{Dir: dir, Addr: freeAddr(), Acme: free, Globex: free, Model: "scripted", Quiet: true}
 	s, err := start(ctx, o, func(line string) { fmt.Println(line) })
 	if err != nil {
 		return err

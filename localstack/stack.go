@@ -132,7 +132,7 @@ func (s *stack) server(ctx context.Context) (*pgserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.Chmod(elsewhere, 0o755), os.RemoveAll(o.Dir), os.Symlink(elsewhere, o.Dir)); err != nil { //nolint:gosec // Postgres runs as another user
+	if err := errors.Join(os.Chmod(elsewhere, 0o755), os.RemoveAll(o.Dir), os.Symlink(elsewhere, o.Dir)); err != nil {
 		return nil, err
 	}
 	return pgserver.Start(ctx, o)
@@ -252,13 +252,7 @@ func (s *stack) leaveEnv(context.Context) error {
 
 // running gives the configuration of a stack that serves.
 func running(ctx context.Context, file string) (config.Config, bool) {
-	if _, err := os.Stat(file); err != nil {
-		return config.Config{}, false
-	}
-	if err := config.LoadDotEnv(file); err != nil {
-		return config.Config{}, false
-	}
-	cfg, err := config.Load()
+	cfg, err := config.Read(file)
 	return cfg, err == nil && isReady(ctx, cfg.Addr)
 }
 
@@ -293,7 +287,8 @@ func loadKeys(dir string) (k keys, err error) {
 	if content, err = json.Marshal(k); err != nil {
 		return k, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // Postgres runs as another user and must reach its folder inside
+	// Postgres runs as another user and must reach its folder inside.
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return k, err
 	}
 	return k, os.WriteFile(path, content, 0o600)

@@ -64,6 +64,10 @@ func (s *stack) openDesk(c demo.Client, addr string) (*desk, error) {
 	if err := d.load(); err != nil {
 		return nil, err
 	}
+	if s.options.Quiet {
+		s.serveHTTP(listener, d.saved())
+		return d, nil
+	}
 	hook := "http://" + s.cfg.Addr + "/webhook/servicedesk/" + string(c.ID)
 	d.fake.SetWebhook(servicedeskplusfake.Webhook{URL: hook, ResolvedURL: hook + "/resolved", Secret: secret.New(s.keys.Signing)})
 	s.serveHTTP(listener, d.saved())

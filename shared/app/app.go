@@ -101,7 +101,8 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	a.enhancing = a.queue(EnhancementQueue, box, enhance.JobLimit+30*time.Second)
 	a.library = a.queue(CatalogueQueue, box, 10*time.Minute)
 	a.tools = &opened{env: a.env(box)}
-	return a, a.observe()
+	err = a.observe()
+	return a, err
 }
 
 // Webhook is the HTTP side of the product.
@@ -153,6 +154,7 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 		Queue:     a.library,
 		Sweep:     a.Ledger.Sweep,
 		Claim:     slots.Slots{DB: a.db}.Claim,
+		Policy:    queue.DefaultPolicy,
 		Now:       time.Now,
 		Log:       a.Log,
 	}
@@ -162,7 +164,7 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 func (a *App) Checks() []host.Check {
 	return []host.Check{
 		{Name: "postgres", Ping: func(ctx context.Context) error { return errors.Join(a.db.Ping(ctx), a.loaded()) }},
-		{Name: "redis", Ping: a.cache.Ping},
+		{Name: "redis", Ping: a.cache.Ping, Optional: true},
 		{Name: "queue", Ping: a.jobs.Ping},
 	}
 }

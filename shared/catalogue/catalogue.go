@@ -46,9 +46,10 @@ type Catalogue struct {
 	// Sweep fails the tenant's enhancements that no worker has touched for idle.
 	Sweep func(ctx context.Context, id tenant.ID, idle time.Duration) (int, error)
 	// Claim tells whether this call is the first for the schedule's slot.
-	Claim func(ctx context.Context, id tenant.ID, schedule string, slot time.Time) (bool, error)
-	Now   func() time.Time
-	Log   *slog.Logger
+	Claim  func(ctx context.Context, id tenant.ID, schedule string, slot time.Time) (bool, error)
+	Policy queue.Policy
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Handle is the queue's handler for catalogue messages: a resolved ticket, or
@@ -58,12 +59,15 @@ func (c *Catalogue) Handle(ctx context.Context, m queue.Message) error {
 	start := c.Now()
 	err := c.dispatch(ctx, m)
 	fields := []any{"operation", "catalogue_" + m.Kind, "duration_ms", c.Now().Sub(start).Milliseconds()}
-	if err != nil {
-		c.Log.WarnContext(ctx, "catalogue work did not end", append(fields, "status", "failure", "error", err.Error())...)
-		return err
+	switch v := c.Policy.Decide(m, err, c.Now()); {
+	case err == nil:
+		c.Log.InfoContext(ctx, "catalogue work done", append(fields, "status", "success")...)
+	case v.Action == queue.Again && !v.Failed:
+		c.Log.InfoContext(ctx, "catalogue work put off", append(fields, "status", "retry", "again_in_ms", v.Delay.Milliseconds(), "error", err.Error())...)
+	default:
+		c.Log.WarnContext(ctx, "catalogue work failed", append(fields, "status", "failure", "error", err.Error())...)
 	}
-	c.Log.InfoContext(ctx, "catalogue work done", append(fields, "status", "success")...)
-	return nil
+	return err
 }
 
 func (c *Catalogue) dispatch(ctx context.Context, m queue.Message) error {
@@ -78,8 +82,8 @@ func (c *Catalogue) dispatch(ctx context.Context, m queue.Message) error {
 	return queue.Discard(fmt.Errorf("catalogue: message %s is of unknown kind %q", m.ID, m.Kind))
 }
 
-// rereadAfter is how long after the webhook an empty resolution is looked at
-// again: the hook may fire before the text is saved (contracts 3.6).
+// rereadAfter is how long after the webhook a ticket without a resolution is
+// looked at again: the hook may fire before the text is saved (contracts 3.6).
 const rereadAfter = 5 * time.Minute
 
 // resolved stores the ticket that a resolved webhook names. The ticket is read
@@ -88,7 +92,7 @@ const rereadAfter = 5 * time.Minute
 func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 	var ev ticket.Event
 	if err := json.Unmarshal(m.Body, &ev); err != nil || ev.Ref.Tenant != m.Tenant {
-		return queue.Discard(fmt.Errorf("catalogue: message %s is no event of tenant %s: %v", m.ID, m.Tenant, err))
+		return queue.Discard(errors.Join(fmt.Errorf("catalogue: message %s is no event of tenant %s", m.ID, m.Tenant), err))
 	}
 	ctx = metric.About(ctx, string(m.Tenant), ev.Ref.Key, ev.Job)
 	t, err := c.read(ctx, ev)
@@ -96,13 +100,20 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 		c.stored(ctx, m.Tenant, FromWebhook, "failure", 1)
 		return err
 	}
+	left := rereadAfter - c.Now().Sub(ev.Received)
+	if t.Resolution == "" && !t.Closed {
+		if left > 0 {
+			return queue.RetryAfter(left, errors.New("the ticket is still open and has no resolution"))
+		}
+		return queue.Discard(fmt.Errorf("ticket %s is not resolved", ev.Ref))
+	}
 	if err := c.Library.PutTickets(ctx, m.Tenant, ev.Ref.Connection, FromWebhook, []ticket.Ticket{t}); err != nil {
 		c.stored(ctx, m.Tenant, FromWebhook, "failure", 1)
 		return fmt.Errorf("store ticket %s (source %s): %w", ev.Ref, FromWebhook, err)
 	}
 	c.stored(ctx, m.Tenant, FromWebhook, "success", 1)
 	c.Log.InfoContext(ctx, "past ticket stored", "operation", "store_ticket", "source", FromWebhook)
-	if left := rereadAfter - c.Now().Sub(ev.Received); t.Resolution == "" && left > 0 {
+	if t.Resolution == "" && left > 0 {
 		return queue.RetryAfter(left, errors.New("the resolution is still empty"))
 	}
 	return nil

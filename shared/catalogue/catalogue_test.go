@@ -103,10 +103,11 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		Directory: func() tenant.Directory { return directory },
 		Open:      func(tenant.Connection) (ticketing.Tool, error) { return d, nil },
 		Library:   d, Systems: d, Queue: &sent{},
-		Sweep: func(context.Context, tenant.ID, time.Duration) (int, error) { return 1, nil },
-		Claim: func(context.Context, tenant.ID, string, time.Time) (bool, error) { return true, nil },
-		Now:   func() time.Time { return now },
-		Log:   slog.New(slog.DiscardHandler),
+		Sweep:  func(context.Context, tenant.ID, time.Duration) (int, error) { return 1, nil },
+		Claim:  func(context.Context, tenant.ID, string, time.Time) (bool, error) { return true, nil },
+		Policy: queue.DefaultPolicy,
+		Now:    func() time.Time { return now },
+		Log:    slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -140,7 +141,7 @@ func TestAResolvedTicketIsStoredFromTheTool(t *testing.T) {
 
 func TestAnEmptyResolutionIsReadAgainLater(t *testing.T) {
 	t.Parallel()
-	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd"}}
+	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Closed: true}}
 	c := newCatalogue(d)
 	err := c.Handle(t.Context(), resolved(t, ticket.Told{}))
 	v := queue.DefaultPolicy.Decide(queue.Message{Sent: now}, err, now)
@@ -150,6 +151,19 @@ func TestAnEmptyResolutionIsReadAgainLater(t *testing.T) {
 	c.Now = func() time.Time { return now.Add(5 * time.Minute) }
 	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); err != nil {
 		t.Errorf("after five minutes: %v", err)
+	}
+}
+
+func TestATicketThatStaysOpenIsNoPastTicket(t *testing.T) {
+	t.Parallel()
+	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd"}}
+	c := newCatalogue(d)
+	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); outcome(err) != queue.Again {
+		t.Errorf("at once: %v", err)
+	}
+	c.Now = func() time.Time { return now.Add(5 * time.Minute) }
+	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); err == nil || outcome(err) != queue.Done || len(d.stored) > 0 {
+		t.Errorf("after five minutes: %v, stored %v", err, d.stored)
 	}
 }
 

@@ -45,6 +45,7 @@ type fakeQueue struct {
 func (q *fakeQueue) Stats(context.Context) (queue.Stats, error) {
 	return queue.Stats{Depth: 3, Running: 1, Dead: len(q.letters), Oldest: 90 * time.Second}, nil
 }
+
 func (q *fakeQueue) Peek(context.Context, int) ([]queue.Message, error) {
 	return []queue.Message{{ID: "job-1", Tenant: "acme", Kind: "created", Errors: 2, Sent: start.Add(-time.Minute)}}, nil
 }
@@ -53,6 +54,7 @@ func (q *fakeQueue) Redrive(_ context.Context, ids ...string) (int, error) {
 	q.redriven = append(q.redriven, strings.Join(ids, "+"))
 	return len(q.letters), nil
 }
+
 func (q *fakeQueue) Purge(_ context.Context, ids ...string) (int, error) {
 	q.purged = append(q.purged, strings.Join(ids, "+"))
 	return len(q.letters), nil
@@ -191,6 +193,14 @@ func TestTenantAddStoresBothAndShowsTheSecretOnce(t *testing.T) {
 	made := w.conns[0].Signing[0].Reveal()
 	if len(made) < 20 || !strings.Contains(w.out.String(), made) || !strings.Contains(w.out.String(), "/webhook/servicedesk/globex") {
 		t.Errorf("secret %q, output:\n%s", made, w.out.String())
+	}
+	// A second client on the connection of the first, with a new secret.
+	w = newWorld()
+	if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", "Globex Ltd", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "new"); code != 0 {
+		t.Fatal(w.err.String())
+	}
+	if c := w.conns[0]; len(c.Routes) != 2 || len(c.Signing) != 2 || c.Signing[0].Reveal() != "new" || c.Signing[1].Reveal() != "s3cret" {
+		t.Errorf("routes %v, %d secrets", c.Routes, len(c.Signing))
 	}
 	w = newWorld()
 	if code := w.run(t, "tenant", "add", "globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "given-secret"); code != 0 || strings.Contains(w.out.String(), "given-secret") {

@@ -28,7 +28,7 @@ type smokeCmd struct {
 
 // Help gives an example.
 func (smokeCmd) Help() string {
-	return "It needs the deployment's DATABASE_URL and SEALING_KEY for the tenant's credentials. The ticket stays, marked as a smoke test.\n\n" +
+	return "It needs the deployment's configuration (DATABASE_URL, DATABASE_QUEUE_URL, SEALING_KEY) for the tenant's credentials. The ticket stays, marked as a smoke test.\n\n" +
 		"Example: deskhand smoke --url https://deskhand.example.com --tenant acme"
 }
 
@@ -111,8 +111,10 @@ func (s *smoke) create(ctx context.Context, _ *Desk) (_ string, err error) {
 }
 
 func (s *smoke) send(ctx context.Context, _ *Desk) (string, error) {
-	body, err := json.Marshal(map[string]string{"event": "request.created", "ticket_id": s.key, "tenant_id": s.cmd.Tenant,
-		"subject": s.cmd.Subject, "description": s.cmd.Description})
+	body, err := json.Marshal(map[string]string{
+		"event": "request.created", "ticket_id": s.key, "tenant_id": s.cmd.Tenant,
+		"subject": s.cmd.Subject, "description": s.cmd.Description,
+	})
 	if err != nil {
 		return "", err
 	}
@@ -130,7 +132,7 @@ func (s *smoke) send(ctx context.Context, _ *Desk) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w (is it running? make run starts it)", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if err != nil {
 		return "", err

@@ -48,10 +48,15 @@ func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
 		return fmt.Errorf("%s needs other fields (--set name=value):\n%w", kind.Label, err)
 	}
 	conn := tenant.Connection{ID: first(c.Connection, c.ID), Tool: kind.Name, Values: values, AllowPlain: c.AllowPlain, Routes: map[string]tenant.ID{c.Account: id}}
-	made := c.Secret == ""
-	conn.Signing = []secret.Text{secret.New(first(c.Secret, rand.Text()))}
 	return p.with(ctx, func(d *Desk) error {
-		if err := d.PutTenant(ctx, tenant.Tenant{ID: id, Name: first(c.Name, c.ID)}); err != nil {
+		dir, err := d.Directory(ctx)
+		if err != nil {
+			return err
+		}
+		t := dir.Tenants[id] // keeps the settings of a tenant that is there
+		t.ID, t.Name = id, first(c.Name, t.Name, c.ID)
+		made := c.join(&conn, dir.Connections[conn.ID])
+		if err := d.PutTenant(ctx, t); err != nil {
 			return err
 		}
 		if err := d.PutConnection(ctx, conn); err != nil {
@@ -63,6 +68,25 @@ func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
 		}
 		return nil
 	})
+}
+
+// join keeps what a connection that is there already has: the other tenants'
+// accounts, and its signing secret, which stays good beside a new one. It
+// tells whether a secret was made.
+func (c tenantAddCmd) join(conn *tenant.Connection, before tenant.Connection) (made bool) {
+	for account, owner := range before.Routes {
+		if _, taken := conn.Routes[account]; !taken && owner != conn.Routes[c.Account] {
+			conn.Routes[account] = owner
+		}
+	}
+	conn.Signing = before.Signing
+	if made = c.Secret == "" && len(before.Signing) == 0; made {
+		c.Secret = rand.Text()
+	}
+	if c.Secret != "" {
+		conn.Signing = append([]secret.Text{secret.New(c.Secret)}, before.Signing[:min(1, len(before.Signing))]...)
+	}
+	return made
 }
 
 type tenantListCmd struct{}

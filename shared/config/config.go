@@ -53,7 +53,18 @@ func Load() (Config, error) {
 	if err := readFiles(); err != nil {
 		return c, err
 	}
-	err := env.ParseWithOptions(&c, env.Options{})
+	err := env.Parse(&c)
+	return c, err
+}
+
+// Read reads a file of NAME=value lines instead of the environment.
+func Read(file string) (Config, error) {
+	var c Config
+	vars, err := godotenv.Read(file)
+	if err != nil {
+		return c, fmt.Errorf("read %s: want lines of NAME=value", file)
+	}
+	err = env.ParseWithOptions(&c, env.Options{Environment: vars})
 	return c, err
 }
 
@@ -121,7 +132,8 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Configuration\n\n" +
 		"Every setting is an environment variable. On a laptop they may stand in `.env`. A variable marked *file* can be given as a file:\n" +
-		"`DATABASE_URL_FILE=/run/secrets/database_url`. OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_ENDPOINT`, ...) are honoured too.\n\n" +
+		"`DATABASE_URL_FILE=/run/secrets/database_url`. OpenTelemetry's own variables are honoured too:\n" +
+		"`OTEL_TRACES_EXPORTER=otlp` with `OTEL_EXPORTER_OTLP_ENDPOINT` sends traces; without the first, none are sent.\n\n" +
 		"<!-- Generated from shared/config by `make generate`. -->\n\n" +
 		"| variable | default | file | what it is |\n| --- | --- | --- | --- |\n")
 	for f := range reflect.TypeFor[Config]().Fields() {

@@ -11,7 +11,7 @@ import (
 	"github.com/deskhand/deskhand/shared/config"
 )
 
-// These tests set environment variables, so they do not run in parallel.
+// The tests that set environment variables do not run in parallel.
 
 func TestLoadReadsVariablesDefaultsAndFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
@@ -48,7 +48,23 @@ func TestLoadNamesWhatItCannotRead(t *testing.T) {
 	}
 }
 
+func TestReadTakesTheFileAndNotTheEnvironment(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("OPENAI_MODEL=from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OPENAI_MODEL", "from-environment")
+	c, err := config.Read(file)
+	if err != nil || c.OpenAIModel != "from-file" || c.Addr != ":8080" {
+		t.Errorf("%q, %q, %v", c.OpenAIModel, c.Addr, err)
+	}
+	if _, err := config.Read(file + "-missing"); err == nil {
+		t.Error("a missing file was read")
+	}
+}
+
 func TestCheckListsEverythingThatIsMissing(t *testing.T) {
+	t.Parallel()
 	err := config.Config{QueueURL: "https://sqs.example/q", DatabaseConns: 8, WorkerConcurrency: 99, WebhooksPerMinute: 100}.Check()
 	if err == nil {
 		t.Fatal("an empty configuration passed")
@@ -79,7 +95,7 @@ func TestLoadDotEnvTakesTheFirstFileAndKeepsTheEnvironment(t *testing.T) {
 	if c.OpenAIModel != "from-environment" || c.LogLevel != "debug" {
 		t.Errorf("model %q, level %q", c.OpenAIModel, c.LogLevel)
 	}
-	if err := os.WriteFile(file, []byte("PASSWORD hunter2 =\x00"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("A=\"hunter2"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := config.LoadDotEnv(file); err == nil || strings.Contains(err.Error(), "hunter2") {
@@ -88,6 +104,7 @@ func TestLoadDotEnvTakesTheFirstFileAndKeepsTheEnvironment(t *testing.T) {
 }
 
 func TestTheConfigurationPageIsFresh(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)

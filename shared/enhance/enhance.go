@@ -105,7 +105,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 func (e *Enhancer) Handle(ctx context.Context, m queue.Message) error {
 	var ev ticket.Event
 	if err := json.Unmarshal(m.Body, &ev); err != nil || ev.Ref.Tenant != m.Tenant {
-		return queue.Discard(fmt.Errorf("enhance: message %s is no event of tenant %s: %v", m.ID, m.Tenant, err))
+		return queue.Discard(errors.Join(fmt.Errorf("enhance: message %s is no event of tenant %s", m.ID, m.Tenant), err))
 	}
 	ctx = metric.About(metric.Continue(ctx, m.Trace), string(ev.Ref.Tenant), ev.Ref.Key, ev.Job)
 	metric.WorkersActive.Add(ctx, 1)

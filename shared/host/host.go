@@ -17,10 +17,13 @@ import (
 	"time"
 )
 
-// Check is one thing that must work for the process to be ready.
+// Check is one thing that the process needs.
 type Check struct {
 	Name string // "postgres", "redis", "queue"
 	Ping func(context.Context) error
+	// Optional is for what the process can do without: it is shown as down,
+	// and the process as degraded but ready.
+	Optional bool
 }
 
 // checkLimit bounds one readiness check.
@@ -102,7 +105,8 @@ type state struct {
 	Error   string  `json:"error,omitempty"`
 }
 
-// ready answers 200 where every check is up, else 503, with each by name.
+// ready answers 200 where every check that is not optional is up, else 503,
+// with each by name.
 func (s Server) ready(w http.ResponseWriter, r *http.Request) {
 	states := make([]state, len(s.Checks))
 	var wg sync.WaitGroup
@@ -113,8 +117,12 @@ func (s Server) ready(w http.ResponseWriter, r *http.Request) {
 	code, body := http.StatusOK, map[string]any{"status": "up"}
 	for i, st := range states {
 		body[s.Checks[i].Name] = st
-		if st.Status != "up" {
+		switch {
+		case st.Status == "up":
+		case !s.Checks[i].Optional:
 			code, body["status"] = http.StatusServiceUnavailable, "down"
+		case code == http.StatusOK:
+			body["status"] = "degraded"
 		}
 	}
 	writeJSON(w, code, body)

@@ -87,6 +87,14 @@ func TestReadyNamesWhatIsDownWithoutItsError(t *testing.T) {
 	}
 }
 
+func TestReadyIsDegradedWithoutWhatIsOptional(t *testing.T) {
+	t.Parallel()
+	url, _ := start(t, host.Server{Checks: []host.Check{{Name: "redis", Optional: true, Ping: func(context.Context) error { return errors.New("refused") }}}})
+	if code, body := get(t, url+"/readyz"); code != http.StatusOK || !strings.Contains(body, "degraded") || !strings.Contains(body, "down") {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
 func TestReadyIsUpWhenAllChecksAre(t *testing.T) {
 	t.Parallel()
 	url, _ := start(t, host.Server{Checks: []host.Check{{Name: "queue", Ping: func(context.Context) error { return nil }}}})
@@ -105,7 +113,7 @@ func TestServeLetsRunningRequestsEnd(t *testing.T) {
 	})})
 	answer := make(chan string, 1)
 	go func() {
-		resp, err := http.Get(url + "/slow") //nolint:noctx // the test ends it
+		resp, err := http.Get(url + "/slow")
 		if err != nil {
 			answer <- err.Error()
 			return
@@ -129,11 +137,11 @@ func TestServeLetsRunningRequestsEnd(t *testing.T) {
 func TestServeSaysWhenItCannotDrain(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})
-	url, stop := start(t, host.Server{Drain: 20 * time.Millisecond, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	url, stop := start(t, host.Server{Drain: 20 * time.Millisecond, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		close(started)
 		time.Sleep(300 * time.Millisecond)
 	})})
-	go func() { _, _ = http.Get(url + "/stuck") }() //nolint:noctx,bodyclose // cut off on purpose
+	go func() { _, _ = http.Get(url + "/stuck") }() //nolint:bodyclose // cut off on purpose
 	<-started
 	if err := stop(); err == nil || !strings.Contains(err.Error(), "still running") {
 		t.Errorf("Serve = %v", err)

@@ -49,7 +49,7 @@ func Setup(ctx context.Context, service, level, format string, out io.Writer) (T
 	case "json":
 		handler = slog.NewJSONHandler(out, &slog.HandlerOptions{Level: lvl})
 	case "text":
-		handler = tint.NewHandler(out, &tint.Options{Level: lvl, TimeFormat: time.TimeOnly})
+		handler = tint.NewTextHandler(out, &tint.Options{Level: lvl, TimeFormat: time.TimeOnly})
 	default:
 		return Telemetry{}, fmt.Errorf("LOG_FORMAT %q: want json or text", format)
 	}

@@ -52,106 +52,122 @@ func TestServer(t *testing.T) {
 // server's other keys alone.
 func suite(t *testing.T, url string) {
 	t.Helper()
-	acme, globex := tenant.ID("acme-"+unique()), tenant.ID("globex-"+unique())
-	ctx := t.Context()
-	one, two := open(t, url), open(t, url)
+	p := pair{open(t, url), open(t, url), tenant.ID("acme-" + unique()), tenant.ID("globex-" + unique())}
+	for name, hold := range map[string]func(*testing.T, pair){
+		"a job seen by one is seen by the other":            seenByBoth,
+		"a tenant's share is one for both":                  shareIsOne,
+		"a cached value is had by both, in its tenant only": cachedForBoth,
+		"a token is fetched once for both, and is sealed":   tokenFetchedOnce,
+		"ping": answers,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hold(t, p)
+		})
+	}
+}
 
-	t.Run("a job seen by one is seen by the other", func(t *testing.T) {
-		t.Parallel()
-		a, b := one.Seen(10*time.Minute), two.Seen(10*time.Minute)
-		if a.Has(ctx, acme, "job") {
-			t.Error("a job is seen before it is marked")
-		}
-		a.Mark(ctx, acme, "job")
-		if !a.Has(ctx, acme, "job") || !b.Has(ctx, acme, "job") {
-			t.Error("a marked job is not seen")
-		}
-		if b.Has(ctx, globex, "job") || b.Has(ctx, acme, "other") {
-			t.Error("another tenant's or another job is seen")
-		}
-		expires(t, one, "deskhand:seen:"+string(acme)+":job", 10*time.Minute)
-	})
+// pair is two processes on one server, and two tenants.
+type pair struct {
+	one, two     *Client
+	acme, globex tenant.ID
+}
 
-	t.Run("a tenant's share is one for both", func(t *testing.T) {
-		t.Parallel()
-		a, b := one.Limiter(4), two.Limiter(4)
-		for i := range 4 {
-			if ok, _ := []*Limiter{a, b}[i%2].Allow(ctx, acme); !ok {
-				t.Fatalf("webhook %d of 4 is refused", i+1)
+func seenByBoth(t *testing.T, p pair) {
+	t.Helper()
+	a, b := p.one.Seen(10*time.Minute), p.two.Seen(10*time.Minute)
+	if a.Has(t.Context(), p.acme, "job") {
+		t.Error("a job is seen before it is marked")
+	}
+	a.Mark(t.Context(), p.acme, "job")
+	if !a.Has(t.Context(), p.acme, "job") || !b.Has(t.Context(), p.acme, "job") {
+		t.Error("a marked job is not seen")
+	}
+	if b.Has(t.Context(), p.globex, "job") || b.Has(t.Context(), p.acme, "other") {
+		t.Error("another tenant's or another job is seen")
+	}
+	expires(t, p.one, "deskhand:seen:"+string(p.acme)+":job", 10*time.Minute)
+}
+
+func shareIsOne(t *testing.T, p pair) {
+	t.Helper()
+	a, b := p.one.Limiter(4), p.two.Limiter(4)
+	for i := range 4 {
+		if ok, _ := []*Limiter{a, b}[i%2].Allow(t.Context(), p.acme); !ok {
+			t.Fatalf("webhook %d of 4 is refused", i+1)
+		}
+	}
+	ok, after := b.Allow(t.Context(), p.acme)
+	if ok || after <= 0 || after > 15*time.Second {
+		t.Errorf("the fifth: %v, next after %s; want false, and at most 15s", ok, after)
+	}
+	if ok, _ := b.Allow(t.Context(), p.globex); !ok {
+		t.Error("another tenant is refused")
+	}
+	expires(t, p.one, "deskhand:limit:"+string(p.acme), time.Minute)
+}
+
+func cachedForBoth(t *testing.T, p pair) {
+	t.Helper()
+	a, b := p.one.Cache("articles"), p.two.Cache("articles")
+	a.Set(t.Context(), p.acme, "vpn", []byte("1"), time.Hour)
+	a.Set(t.Context(), p.acme, "vpn", []byte("2"), time.Hour)
+	a.Set(t.Context(), p.acme, "gone", []byte("1"), 0)
+	for _, c := range []*Cache{a, b} {
+		if v, ok := c.Get(t.Context(), p.acme, "vpn"); !ok || string(v) != "2" {
+			t.Errorf("value is %q, %v", v, ok)
+		}
+		for _, miss := range []struct {
+			id  tenant.ID
+			key string
+		}{{p.globex, "vpn"}, {p.acme, "printer"}, {p.acme, "gone"}} {
+			if v, ok := c.Get(t.Context(), miss.id, miss.key); ok {
+				t.Errorf("%s of %s is %q", miss.key, miss.id, v)
 			}
 		}
-		ok, after := b.Allow(ctx, acme)
-		if ok || after <= 0 || after > 15*time.Second {
-			t.Errorf("the fifth: %v, next after %s; want false, and at most 15s", ok, after)
-		}
-		if ok, _ := b.Allow(ctx, globex); !ok {
-			t.Error("another tenant is refused")
-		}
-		expires(t, one, "deskhand:limit:"+string(acme), time.Minute)
-	})
+	}
+	if _, ok := p.two.Cache("systems").Get(t.Context(), p.acme, "vpn"); ok {
+		t.Error("another cache has the value")
+	}
+	expires(t, p.one, "deskhand:articles:"+string(p.acme)+":vpn", time.Hour)
+}
 
-	t.Run("a cached value is had by both, in its tenant only", func(t *testing.T) {
-		t.Parallel()
-		a, b := one.Cache("articles"), two.Cache("articles")
-		a.Set(ctx, acme, "vpn", []byte("1"), time.Hour)
-		a.Set(ctx, acme, "vpn", []byte("2"), time.Hour)
-		a.Set(ctx, acme, "gone", []byte("1"), 0)
-		for _, c := range []*Cache{a, b} {
-			if v, ok := c.Get(ctx, acme, "vpn"); !ok || string(v) != "2" {
-				t.Errorf("value is %q, %v", v, ok)
-			}
-			for _, miss := range []struct {
-				id  tenant.ID
-				key string
-			}{{globex, "vpn"}, {acme, "printer"}, {acme, "gone"}} {
-				if v, ok := c.Get(ctx, miss.id, miss.key); ok {
-					t.Errorf("%s of %s is %q", miss.key, miss.id, v)
-				}
-			}
+func tokenFetchedOnce(t *testing.T, p pair) {
+	t.Helper()
+	box, key := newBox(), unique()
+	a, b := p.one.Tokens(box), p.two.Tokens(box)
+	fetched := 0
+	fetch := func(context.Context) (string, time.Duration, error) {
+		fetched++
+		return fmt.Sprintf("token-%d", fetched), time.Hour, nil
+	}
+	for _, tokens := range []*Tokens{a, b, a, b} {
+		if got, err := tokens.Token(t.Context(), key, fetch); got != "token-1" || err != nil {
+			t.Errorf("token is %s, %v", got, err)
 		}
-		if _, ok := two.Cache("systems").Get(ctx, acme, "vpn"); ok {
-			t.Error("another cache has the value")
-		}
-		expires(t, one, "deskhand:articles:"+string(acme)+":vpn", time.Hour)
-	})
+	}
+	stored, err := p.one.server.Get(t.Context(), "deskhand:token:"+key).Result()
+	if err != nil || strings.Contains(stored, "token-1") {
+		t.Errorf("the server has %q, %v", stored, err)
+	}
+	expires(t, p.one, "deskhand:token:"+key, time.Hour)
 
-	t.Run("a token is fetched once for both, and is sealed", func(t *testing.T) {
-		t.Parallel()
-		box, key := newBox(), unique()
-		a, b := one.Tokens(box), two.Tokens(box)
-		fetched := 0
-		fetch := func(context.Context) (string, time.Duration, error) {
-			fetched++
-			return fmt.Sprintf("token-%d", fetched), time.Hour, nil
-		}
-		for _, tokens := range []*Tokens{a, b, a, b} {
-			if got, err := tokens.Token(ctx, key, fetch); got != "token-1" || err != nil {
-				t.Errorf("token is %s, %v", got, err)
-			}
-		}
-		stored, err := one.server.Get(ctx, "deskhand:token:"+key).Result()
-		if err != nil || strings.Contains(stored, "token-1") {
-			t.Errorf("the server has %q, %v", stored, err)
-		}
-		expires(t, one, "deskhand:token:"+key, time.Hour)
+	a.Drop(t.Context(), key) // refused: a fetches another
+	if got, _ := a.Token(t.Context(), key, fetch); got != "token-2" {
+		t.Errorf("after a drop the token is %s", got)
+	}
+	b.Drop(t.Context(), key) // still means the first: the second stays
+	if got, _ := b.Token(t.Context(), key, fetch); got != "token-2" || fetched != 2 {
+		t.Errorf("the other process has %s after %d fetches", got, fetched)
+	}
+	b.Drop(t.Context(), "unknown")
+}
 
-		a.Drop(ctx, key) // refused: a fetches another
-		if got, _ := a.Token(ctx, key, fetch); got != "token-2" {
-			t.Errorf("after a drop the token is %s", got)
-		}
-		b.Drop(ctx, key) // still means the first: the second stays
-		if got, _ := b.Token(ctx, key, fetch); got != "token-2" || fetched != 2 {
-			t.Errorf("the other process has %s after %d fetches", got, fetched)
-		}
-		b.Drop(ctx, "unknown")
-	})
-
-	t.Run("ping", func(t *testing.T) {
-		t.Parallel()
-		if err := one.Ping(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+func answers(t *testing.T, p pair) {
+	t.Helper()
+	if err := p.one.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEveryKeyBeginsWithDeskhand(t *testing.T) {

@@ -39,7 +39,7 @@ func (w *world) worker() *exec.Cmd {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cmd := exec.Command(path) //nolint:gosec // our own
+	cmd := exec.Command(path)
 	cmd.Env = append(os.Environ(),
 		"DATABASE_URL="+w.cfg.DatabaseURL.Reveal(), "DATABASE_QUEUE_URL="+w.cfg.DatabaseQueueURL.Reveal(), "REDIS_URL="+w.cfg.RedisURL.Reveal(),
 		"SEALING_KEY="+w.cfg.SealingKey.Reveal(), "OPENAI_BASE_URL="+w.cfg.OpenAIBaseURL, "OPENAI_API_KEY=k", "HTTP_ADDR="+freeAddr(w.t),
@@ -241,7 +241,7 @@ func TestAFunctionSaysWhatItLacks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path) //nolint:gosec // our own
+	cmd := exec.Command(path)
 	cmd.Env = []string{"PATH=/usr/bin"}
 	var out bytes.Buffer
 	cmd.Stderr = &out

@@ -146,7 +146,7 @@ func (w *world) connect() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer a.Close(context.Background()) //nolint:errcheck // nothing is lost
+	defer a.Close(context.Background())
 	for id, desk := range w.desks {
 		s := httptest.NewServer(desk)
 		w.t.Cleanup(func() { s.CloseClientConnections(); s.Close(); desk.Close() })

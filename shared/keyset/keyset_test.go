@@ -1,9 +1,14 @@
 package keyset_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	tink "github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/mac"
 
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -46,7 +51,7 @@ func TestSealedBytesOpenForTheirSubjectOnly(t *testing.T) {
 
 func TestABadKeysetIsRefusedWithoutQuotingIt(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", "{}", "topsecretvalue", `{"primaryKeyId":1,"key":[]}`} {
+	for _, bad := range []string{"", "{}", "topsecretvalue", `{"primaryKeyId":1,"key":[]}`, macKeyset(t)} {
 		_, err := keyset.Open(secret.New(bad))
 		if err == nil || !strings.Contains(err.Error(), "deskhand keygen") {
 			t.Errorf("Open(%q) = %v, want an error that names the next step", bad, err)
@@ -55,4 +60,18 @@ func TestABadKeysetIsRefusedWithoutQuotingIt(t *testing.T) {
 			t.Errorf("the error quotes the keyset: %v", err)
 		}
 	}
+}
+
+// macKeyset is a good keyset that cannot encrypt.
+func macKeyset(t *testing.T) string {
+	t.Helper()
+	handle, err := tink.NewHandle(mac.HMACSHA256Tag128KeyTemplate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := insecurecleartextkeyset.Write(handle, tink.NewJSONWriter(&b)); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

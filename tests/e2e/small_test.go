@@ -1,12 +1,21 @@
 package e2e_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"testing"
+
+	"github.com/deskhand/deskhand/shared/telemetry"
 )
 
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+// quiet is telemetry that goes nowhere.
+func quiet() telemetry.Telemetry {
+	return telemetry.Telemetry{
+		Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler(), Close: func(context.Context) error { return nil },
+	}
+}
 
 // freeAddr gives a loopback address that nobody listens on now.
 func freeAddr(t *testing.T) string {

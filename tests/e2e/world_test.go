@@ -73,6 +73,7 @@ type world struct {
 	model *llmtest.Server
 	desks map[tenant.ID]*servicedeskplusfake.Server
 	redis *miniredis.Miniredis
+	cold  bool // do not wait until the product is ready
 }
 
 // lines is a log that a test reads.
@@ -112,11 +113,16 @@ func (l *lines) String() string {
 // are called around every API call of acme's tool.
 func build(t *testing.T, before, after func(*http.Request)) *world {
 	t.Helper()
+	return buildOn(t, pgtest.New(t), before, after)
+}
+
+// buildOn does the same on a database that is there.
+func buildOn(t *testing.T, db pgtest.DB, before, after func(*http.Request)) *world {
+	t.Helper()
 	key, err := keyset.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := pgtest.New(t)
 	model, modelURL := llmtest.Start(t)
 	w := &world{
 		t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t),
@@ -141,8 +147,7 @@ func build(t *testing.T, before, after func(*http.Request)) *world {
 // connect adds the tenants and their connections.
 func (w *world) connect() {
 	w.t.Helper()
-	tel := telemetry.Telemetry{Log: discard(), Metrics: http.NotFoundHandler(), Close: func(context.Context) error { return nil }}
-	a, err := app.New(w.t.Context(), w.cfg, tel)
+	a, err := app.New(w.t.Context(), w.cfg, quiet())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -196,6 +201,13 @@ func (w *world) launch(role func(*app.App, context.Context) error) {
 		}
 		_ = w.app.Close(context.Background())
 	})
+	w.eventually("the product listens", 20*time.Second, func() bool {
+		code, _ := w.get("/healthz")
+		return code == http.StatusOK
+	})
+	if w.cold {
+		return
+	}
 	w.eventually("the product is ready", 20*time.Second, func() bool {
 		code, _ := w.get("/readyz")
 		return code == http.StatusOK

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/deskhand/deskhand/shared/integration"
@@ -111,7 +112,7 @@ func (tenantListCmd) Run(ctx context.Context, p *Program) error {
 					conns = append(conns, c.Tool+"/"+c.ID)
 				}
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%v\n", id, t.Name, state, conns)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", id, t.Name, state, strings.Join(conns, ", "))
 		}
 		return w.Flush()
 	})

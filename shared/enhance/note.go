@@ -81,7 +81,8 @@ func headline(b briefing) []string {
 	}
 	var look []string
 	if len(systems) > 0 {
-		look = append(look, "**"+escape(systems[0].Ref)+"** ("+escape(cut(systems[0].Text, 5))+")")
+		role, _, _ := strings.Cut(systems[0].Text, ",")
+		look = append(look, "**"+escape(systems[0].Ref)+"** ("+escape(cut(role, 4))+")")
 	}
 	if len(articles) > 0 {
 		look = append(look, "article "+link(cut(articles[0].Title, 6), articles[0].URL))
@@ -92,14 +93,25 @@ func headline(b briefing) []string {
 	}
 	first := "**Not seen before:** no resolved ticket looks like this one."
 	if len(past) > 0 {
-		first = fmt.Sprintf("**Seen before:** %s%s: %s. **Solved by:** ",
-			link("#"+past[0].Ref, past[0].URL), ago(b.now, past[0].When), escape(title(past[0].Title, 8)))
-		first += escape(cut(past[0].Text, maxHeadline-words(first)-words(second)-1)) // 1 for the ellipsis
+		it := telling(past)
+		first = fmt.Sprintf("**Seen before:** %s%s: %s. **Solved by:** ", link("#"+it.Ref, it.URL), ago(b.now, it.When), escape(title(it.Title, 8)))
+		first += escape(gist(it.Text, maxHeadline-words(first)-words(second)-1)) // 1 for the ellipsis
 	}
 	if second == "" {
 		return []string{first}
 	}
 	return []string{first, second}
+}
+
+// telling is the best past ticket whose resolution is more than "fixed" or
+// "user rebooted"; the best of all where none is.
+func telling(past []evidence.Item) evidence.Item {
+	for _, it := range past {
+		if len(strings.Fields(it.Text)) > 3 {
+			return it
+		}
+	}
+	return past[0]
 }
 
 // limits says what the note lacks, and why.
@@ -157,7 +169,8 @@ func (b briefing) claims(i int) []string {
 func (b briefing) nextSteps() []string {
 	var lines []string
 	if past := b.bundle.Of(evidence.PastTicket); len(past) > 0 {
-		lines = append(lines, fmt.Sprintf("Try what solved %s: %s", link("#"+past[0].Ref, past[0].URL), escape(cut(past[0].Text, 30))))
+		it := telling(past)
+		lines = append(lines, fmt.Sprintf("Try what solved %s: %s", link("#"+it.Ref, it.URL), escape(gist(it.Text, 30))))
 	}
 	if systems := b.bundle.Of(evidence.System); len(systems) > 0 {
 		lines = append(lines, "Check "+escape(systems[0].Ref)+" first: the ticket names it.")
@@ -262,6 +275,29 @@ func cut(text string, n int) string {
 	}
 	return strings.Join(fields[:n], " ") + " …"
 }
+
+// gist is what was done, in at most n words, of a resolution that may begin
+// with why: from the first sentence on that starts like an action ("Restarted
+// the spooler"). Where none does, and in other languages than English, it is
+// the beginning.
+func gist(text string, n int) string {
+	for rest := strings.TrimSpace(text); rest != ""; {
+		if action.MatchString(rest) {
+			return cut(rest, n)
+		}
+		end := sentence.FindStringIndex(rest)
+		if end == nil {
+			break
+		}
+		rest = rest[end[1]:]
+	}
+	return cut(text, n)
+}
+
+var (
+	sentence = regexp.MustCompile(`[.!?]\s+|\n+`)
+	action   = regexp.MustCompile(`(?i)^(?:[-*0-9.) ]*)(?:(?:we|i|then|therefore|so) )?(?:[a-z-]+ed|re-?set|set|ran|rebuilt|made|took|put|gave|found and \w+|switched|cut|swapped)\b`)
+)
 
 // words counts what a reader sees of a line of Markdown.
 func words(line string) int { return len(strings.Fields(target.ReplaceAllString(line, ""))) }

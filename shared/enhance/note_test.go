@@ -165,3 +165,19 @@ func TestAgoSaysItInTheLargestUnit(t *testing.T) {
 		t.Error("an unknown time was told")
 	}
 }
+
+func TestTheGistIsWhatWasDone(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Her laptop had the old driver. Cleared the queue, replaced the driver.": "Cleared the queue, replaced the …",
+		"Restarted the spooler.":                                  "Restarted the spooler.",
+		"Cause: full disk\n- Removed old logs on srv-01 and more": "- Removed old logs on …",
+		"Der Dienst hing. Neu gestartet.":                         "Der Dienst hing. Neu gestartet.",
+		"user rebooted":                                           "user rebooted",
+		"":                                                        "",
+	} {
+		if got := gist(text, 5); got != want {
+			t.Errorf("gist(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -8,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/llm/llmtest"
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
 )
@@ -237,5 +241,45 @@ func TestTheToolsOwnWebhooksAreTaken(t *testing.T) {
 	w.empty()
 	if notes := w.desks["acme"].Notes(key); len(notes) != 1 {
 		t.Errorf("%d notes", len(notes))
+	}
+}
+
+func TestWithoutAModelTheNoteSaysSo(t *testing.T) {
+	t.Parallel()
+	w := build(t, nil, nil)
+	w.cfg.OpenAIKey = secret.Text{}
+	w.run()
+	key := w.desks["acme"].AddTicket(printing)
+	w.created("acme", key)
+	if note := w.note("acme", key); !strings.Contains(note.Body, "no language model is configured") {
+		t.Errorf("the note:\n%s", note.Body)
+	}
+	if n := len(w.model.Calls()); n > 0 {
+		t.Errorf("the model was asked %d times", n)
+	}
+}
+
+// TestTheCommandServes runs the whole product as `deskhand serve` does, with
+// a tool that redirects: the redirect is not followed.
+func TestTheCommandServes(t *testing.T) {
+	t.Parallel()
+	w := build(t, nil, nil)
+	w.cfg.Addr, w.cfg.LogLevel = freeAddr(t), "error"
+	w.url = "http://" + w.cfg.Addr
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- app.Program("test", func() (config.Config, error) { return w.cfg, nil }).Serve(ctx) }()
+	w.eventually("the product is ready", 20*time.Second, func() bool {
+		code, _ := w.get("/readyz")
+		return code == http.StatusOK
+	})
+	key := w.desks["acme"].AddTicket(printing)
+	w.desks["acme"].Fail(servicedeskplusfake.Fault{Route: "GET requests/{id}", Status: http.StatusFound, Header: http.Header{"Location": {w.url + "/stolen"}}})
+	w.created("acme", key)
+	w.note("acme", key)
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("serve ended with %v", err)
 	}
 }

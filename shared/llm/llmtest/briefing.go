@@ -68,6 +68,9 @@ func evidence(prompt string) map[string][]seen {
 			if !strings.HasPrefix(text, "  ") {
 				break
 			}
+			if strings.HasPrefix(text, "  matched: ") {
+				continue // why it was found says nothing to the technician
+			}
 			it.text = strings.TrimSpace(it.text + " " + strings.TrimSpace(text))
 		}
 		it.text = firstWords(it.text, 30)

@@ -24,7 +24,7 @@ not evidence: [S9] a system
   [S8] nor this`
 
 const briefing = `## Similar Tickets
-- Past ticket 981: Printer prints garbage: matched: spooler, pr-07 The driver was replaced by version 61. Since then it prints. [T1]
+- Past ticket 981: Printer prints garbage: The driver was replaced by version 61. Since then it prints. [T1]
 - Past ticket 77: Printer offline. [T2]
 
 ## Relevant Documentation

@@ -21,7 +21,7 @@ smoke: ## Create a ticket, send its webhook, wait for the note: against `make ru
 test: ## Run every test that needs only Go's, Debian's and npm's packages
 	@.ci/test
 
-ci: ## The other stages of a submission: lint, fresh files, smoke
+ci: ## The other stages of a submission: fresh files, lint, smoke, fuzzing
 	@.ci/stages
 
 lint: ## Check style and import rules

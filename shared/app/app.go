@@ -72,8 +72,8 @@ type App struct {
 	gauges    metric.Registration
 }
 
-// New connects the parts. It does no I/O besides reading nothing: Postgres and
-// Redis may be down, and the process says so at /readyz until they are up.
+// New connects the parts. It does no I/O: Postgres and Redis may be down, and
+// the process says so at /readyz until they are up.
 func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App, error) {
 	if err := errors.Join(cfg.Check(), Tools.Check()); err != nil {
 		return nil, err
@@ -221,6 +221,7 @@ func openJobs(ctx context.Context, cfg config.Config) (*pgxpool.Pool, error) {
 	}
 	c.MaxConns = int32(cfg.DatabaseConns) //nolint:gosec // Check bounds it to 100
 	c.ConnConfig.ConnectTimeout = time.Second
+	c.ConnConfig.RuntimeParams["statement_timeout"] = "15s"
 	c.ConnConfig.RuntimeParams["application_name"] = "deskhand-queue"
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {

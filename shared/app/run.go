@@ -159,6 +159,8 @@ func (a *App) ticker(ctx context.Context) error {
 func (a *App) observe() error {
 	queues := map[string]queue.Inspector{EnhancementQueue: a.enhancing, CatalogueQueue: a.library}
 	registered, err := names.Observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
 		o.ObserveFloat64(names.SuccessRate, a.outcomes.SuccessRate(time.Now()))
 		var errs []error
 		for name, q := range queues {

@@ -54,7 +54,7 @@ func Load() (Config, error) {
 		return c, err
 	}
 	err := env.Parse(&c)
-	return c, err
+	return c, named(err)
 }
 
 // Read reads a file of NAME=value lines instead of the environment.
@@ -68,14 +68,11 @@ func Read(file string) (Config, error) {
 	return c, err
 }
 
-// LoadDotEnv adds the variables of the first of these files that exists; what
-// the environment has already stays. It is for laptops.
+// LoadDotEnv adds the variables of those of the files that exist; what the
+// environment or an earlier file has already stays. It is for laptops.
 func LoadDotEnv(files ...string) error {
 	for _, file := range files {
-		switch err := godotenv.Load(file); {
-		case err == nil:
-			return nil
-		case !errors.Is(err, os.ErrNotExist):
+		if err := godotenv.Load(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("read %s: want lines of NAME=value", file)
 		}
 	}
@@ -107,13 +104,33 @@ func (c Config) Check() error {
 	return nil
 }
 
+// named says which variables could not be read: env's own error names Go
+// fields, and may quote a value.
+func named(err error) error {
+	all, ok := errors.AsType[env.AggregateError](err)
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, one := range all.Errors {
+		if bad, ok := errors.AsType[env.ParseError](one); ok {
+			if f, ok := reflect.TypeFor[Config]().FieldByName(bad.Name); ok {
+				errs = append(errs, fmt.Errorf("%s: want a value like %q", f.Tag.Get("env"), f.Tag.Get("envDefault")))
+				continue
+			}
+		}
+		errs = append(errs, one)
+	}
+	return errors.Join(errs...)
+}
+
 // readFiles sets X from the file that X_FILE names, for every field that may
 // be given as a file (mounted secrets).
 func readFiles() error {
 	for f := range reflect.TypeFor[Config]().Fields() {
 		name := f.Tag.Get("env")
 		file, ok := os.LookupEnv(name + "_FILE")
-		if f.Tag.Get("file") == "" || !ok {
+		if f.Tag.Get("file") == "" || file == "" || !ok {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Clean(file))

@@ -25,6 +25,8 @@ import (
 const (
 	JobLimit    = 120 * time.Second // story 2.4
 	SourceLimit = 10 * time.Second  // story 2.6
+	readLimit   = 30 * time.Second  // for the ticket; then the webhook's text stands in
+	modelLimit  = 50 * time.Second  // for all tries of the model; the rest is for writing
 	lease       = 20 * time.Second  // a crash holds the ticket this long at most
 	saveLimit   = 5 * time.Second   // for the record of a job whose time is over
 )
@@ -77,7 +79,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	ctx, letGo := e.hold(ctx, attempt)
 	defer letGo()
 
-	record := Enhancement{Status: Pending, Shadow: c.tenant.Settings.ShadowMode}
+	record := Enhancement{Status: Pending, Posting: attempt.Posting, Shadow: c.tenant.Settings.ShadowMode}
 	t, told, err := e.read(ctx, c, ev)
 	if err != nil {
 		return e.fail(ctx, attempt, record, judge, err)
@@ -162,7 +164,9 @@ func (e *Enhancer) begin(ctx context.Context, ev ticket.Event) (Attempt, error) 
 // webhook's signature covered the ticket's text, that text stands in, and told
 // says so.
 func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticket.Ticket, told bool, err error) {
-	t, err = c.tool.Ticket(ctx, ev.Ref.Key)
+	reading, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	t, err = c.tool.Ticket(reading, ev.Ref.Key)
 	if err == nil {
 		owner, ok := c.connection.Route(t.Account)
 		if !ok || owner != ev.Ref.Tenant {

@@ -30,6 +30,8 @@ func (e *Enhancer) ask(ctx context.Context, c client, t ticket.Ticket, b evidenc
 	if e.Model == nil {
 		return draft{missing: "no language model is configured"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, modelLimit)
+	defer cancel()
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanLLMCall)
 	defer span.End()
 

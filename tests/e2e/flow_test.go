@@ -59,6 +59,9 @@ func (w *world) toldEveryStep(job, key string) {
 		if l["tenant"] != "acme" || l["ticket"] != key || l["operation"] == nil {
 			w.t.Errorf("a line lacks its tenant, ticket or operation: %v", l)
 		}
+		if msg := l["msg"]; l["duration_ms"] == nil && msg != "enhancement started" {
+			w.t.Errorf("a line lacks its duration: %v", l)
+		}
 	}
 	for _, want := range []string{"webhook received", "enhancement started", "outgoing call", "the model answered", "enhancement completed"} {
 		if !said[want] {
@@ -151,6 +154,9 @@ func TestAResolvedTicketIsFoundByTheNextOne(t *testing.T) {
 		err := w.owner.QueryRow(t.Context(), "SELECT count(*) FROM ticket_history WHERE tenant_id = 'acme' AND source = 'webhook_resolved' AND resolution <> ''").Scan(&n)
 		return err == nil && n == 1
 	})
+	if !strings.Contains(w.log.String(), "past ticket stored") {
+		t.Error("no log line tells that the past ticket was stored")
+	}
 	next := w.desks["acme"].AddTicket(ticket.Ticket{Subject: "Blank labels again", Description: "ZBR-7 prints blank labels, ribbon changed yesterday.", Status: "Open"})
 	w.created("acme", next)
 	if note := w.note("acme", next); !strings.Contains(note.Body, "wrong way round") {

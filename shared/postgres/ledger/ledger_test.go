@@ -234,6 +234,8 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 	run("acme", "1042", "b", enhance.Enhancement{Status: enhance.Completed, NoteID: "n2", Revision: "r2"})
 	run("acme", "1042", "c", enhance.Enhancement{Status: enhance.Completed, Skipped: "unchanged", Revision: "r3", Posting: true})
 	run("acme", "1042", "d", enhance.Enhancement{Status: enhance.Failed, NoteID: "n4", Revision: "r4"})
+	run("acme", "1045", "a", enhance.Enhancement{Status: enhance.Failed, Posting: true})
+	run("acme", "1045", "b", enhance.Enhancement{Status: enhance.Completed, NoteID: "n5", Revision: "r5"})
 	run("globex", "1042", "a", enhance.Enhancement{Status: enhance.Completed, NoteID: "secret", Revision: "secret"})
 	run("globex", "1042", "b", enhance.Enhancement{Status: enhance.Failed, Posting: true})
 	run("acme", "1043", "a", enhance.Enhancement{Status: enhance.Failed, Posting: true})
@@ -244,7 +246,8 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 		note    string
 		posting bool
 	}{
-		{"acme", "1042", "n2 r2", false},
+		{"acme", "1042", "n2 r2", true}, // c may have written, and was closed before it could find out
+		{"acme", "1045", "n5 r5", false},
 		{"acme", "1043", " ", true},
 		{"acme", "1044", " ", false},
 		{"globex", "1042", "secret secret", true},

@@ -131,8 +131,8 @@ func (s Store) PutConnection(ctx context.Context, c tenant.Connection) error {
 }
 
 func (s Store) putConnection(ctx context.Context, c tenant.Connection) error {
-	if len(c.Routes) == 0 {
-		return errors.New(`it has no route: say which tenant its tickets belong to (account "" for all of them)`)
+	if err := c.CheckRoutes(); err != nil {
+		return err
 	}
 	values, signing, err := s.seal(c)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -127,9 +128,12 @@ func (w *worker) Work(ctx context.Context, job *riverqueue.Job[task]) error {
 func (w *worker) call(ctx context.Context, m queue.Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			err = fmt.Errorf("panic with a %T", p)
+			if known, ok := p.(runtime.Error); ok { // any other panic may quote the ticket
+				err = fmt.Errorf("panic: %w", known)
+			}
 			w.queue.Log.ErrorContext(ctx, "the handler panicked", "queue", w.queue.Name, "job_id", m.ID,
-				"tenant_id", string(m.Tenant), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
+				"tenant_id", string(m.Tenant), "error", err.Error(), "stack", string(debug.Stack()))
 		}
 	}()
 	return w.handle(ctx, m)

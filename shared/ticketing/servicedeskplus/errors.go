@@ -142,7 +142,12 @@ func (a answer) verdict() (code int64, words string, isJSON bool) {
 	var envelope struct {
 		Status json.RawMessage `json:"response_status"`
 	}
-	if body := bytes.TrimSpace(a.body); len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &envelope) != nil {
+	switch body := bytes.TrimSpace(a.body); {
+	case len(body) > 0 && strings.ContainsRune("{[\"", rune(body[0])):
+		if json.Unmarshal(body, &envelope) != nil {
+			return 0, fmt.Sprintf("broken JSON, %d bytes", len(body)), false // it may be a ticket: not for the log
+		}
+	default:
 		return 0, fmt.Sprintf("not JSON, it begins with %q", cut(string(body), 200)), false
 	}
 	var s responseStatus

@@ -116,7 +116,7 @@ func (a *App) Webhook() http.Handler {
 		},
 		Enhance:   a.enhancing,
 		Catalogue: a.library,
-		Seen:      a.cache.Seen(10 * time.Minute),
+		Seen:      a.cache.Seen(webhook.Window),
 		Limit:     a.cache.Limiter(a.Config.WebhooksPerMinute),
 		Now:       time.Now,
 		Log:       a.Log,

@@ -148,7 +148,7 @@ func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (ticket.Ticket, e
 		return t, nil
 	case errors.Is(err, ticketing.ErrNotFound):
 		return t, queue.Discard(err)
-	case ev.Signed && ev.Told.Description != "" && ev.Told.Resolution != "" && len(conn.Routes) == 1:
+	case ev.Signed && ev.Told.Description != "" && ev.Told.Resolution != "" && conn.OneClient():
 		c.Log.WarnContext(ctx, "the webhook's text stands in for the ticket", "operation", "read_ticket", "error", err.Error())
 		resolved := ev.Told.Resolved
 		if resolved.IsZero() {

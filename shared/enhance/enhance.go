@@ -84,6 +84,9 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	if err != nil {
 		return e.fail(ctx, attempt, record, judge, err)
 	}
+	if t.Key != ev.Ref.Key {
+		return e.underItsKey(ctx, attempt, record, judge, ev.As(t.Key))
+	}
 	record.Revision = t.Revision()
 	if record.Skipped = skip(t, attempt); record.Skipped != "" {
 		return e.finish(ctx, attempt, record)
@@ -178,7 +181,7 @@ func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticke
 		return t, false, queue.Discard(err)
 	}
 	_, limited := errors.AsType[*ticketing.LimitedError](err)
-	if limited || !ev.Signed || ev.Told.Description == "" || len(c.connection.Routes) != 1 {
+	if limited || !ev.Signed || ev.Told.Description == "" || !c.connection.OneClient() {
 		return t, false, err
 	}
 	e.Log.WarnContext(ctx, "the webhook's text stands in for the ticket", "operation", "read_ticket", "error", err.Error())
@@ -186,6 +189,18 @@ func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticke
 		Key: ev.Ref.Key, Number: ev.Ref.Key, Subject: ev.Told.Subject, Description: ev.Told.Description, Priority: ev.Told.Priority,
 		Created: ev.Received,
 	}, true, nil
+}
+
+// underItsKey does the work of an event that named the ticket in another way
+// than the tool's API does (the number that people see): under the tool's own
+// key, so that one ticket has one lease and one note. The job of the event
+// ends with it.
+func (e *Enhancer) underItsKey(ctx context.Context, a Attempt, r Enhancement, judge func(error) queue.Verdict, ev ticket.Event) error {
+	if err := e.Enhance(ctx, ev, judge); err != nil {
+		return e.fail(ctx, a, r, judge, err)
+	}
+	r.Skipped = "done as job " + ev.Job + ", ticket " + ev.Ref.Key
+	return e.finish(ctx, a, r)
 }
 
 // skip gives the reason why the ticket needs no note, or "".

@@ -60,8 +60,8 @@ func (e *Enhancer) finish(ctx context.Context, a Attempt, r Enhancement) error {
 }
 
 // fail saves why this try failed, and gives the error by which the queue
-// decides: put off for a limit or a lost lease, dropped for what cannot
-// succeed, counted otherwise.
+// decides: put off for a limit or a lost lease, buried where the tool rejects
+// what we write, counted otherwise.
 func (e *Enhancer) fail(ctx context.Context, a Attempt, r Enhancement, judge func(error) queue.Verdict, err error) error {
 	if errors.Is(context.Cause(ctx), ErrLost) || errors.Is(err, ErrLost) {
 		return queue.RetryAfter(time.Second, ErrLost) // the record belongs to the other try
@@ -70,7 +70,7 @@ func (e *Enhancer) fail(ctx context.Context, a Attempt, r Enhancement, judge fun
 	case ok:
 		err = queue.RetryAfter(limited.After, err)
 	case errors.Is(err, ticketing.ErrRejected), errors.Is(err, ticketing.ErrImmutable):
-		err = queue.Discard(err)
+		err = queue.Bury(err)
 	}
 	r.Error = err.Error()
 	switch verdict := judge(err); verdict.Action {

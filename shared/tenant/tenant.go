@@ -75,16 +75,21 @@ type Connection struct {
 // Route gives the tenant that owns tickets of the tool's account. An account
 // that nobody mapped belongs to nobody.
 func (c Connection) Route(account string) (ID, bool) {
-	if len(c.Routes) == 1 {
-		if id, ok := c.Routes[""]; ok {
-			return id, true
-		}
+	if c.OneClient() {
+		return c.Routes[""], true
 	}
 	if account == "" {
 		return "", false
 	}
 	id, ok := c.Routes[account]
 	return id, ok
+}
+
+// OneClient tells whether every ticket of the connection belongs to the same
+// tenant, whatever its account.
+func (c Connection) OneClient() bool {
+	_, all := c.Routes[""]
+	return all && len(c.Routes) == 1
 }
 
 // CheckRoutes says what is wrong with the routes: none, or one that takes

@@ -154,7 +154,7 @@ func TestANoteThatMayBeThereIsLookedForUntilItIsKnown(t *testing.T) {
 	down.Route = "GET requests/{id}"
 	desk.Fail(down)
 	w.hurry(1)
-	w.failedWith(job, "GET")
+	w.failedWith(job, "read request")
 	desk.Heal()
 	w.hurry(1)
 	if r := w.ended(job); r.Status != "completed" || len(desk.Notes(key)) != 1 {
@@ -191,6 +191,22 @@ func TestALogNeverQuotesATicket(t *testing.T) {
 	if strings.Contains(w.log.String(), "is stuck") {
 		t.Errorf("the log quotes the ticket:\n%s", w.log)
 	}
+}
+
+// TestANoteThatTheToolRejectsIsBuriedAtOnce does not bother the tool again
+// before an operator acted.
+func TestANoteThatTheToolRejectsIsBuriedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	key := w.desks["acme"].AddTicket(printing)
+	w.desks["acme"].Fail(servicedeskplusfake.Fault{
+		Route: "POST requests/{id}/notes", Times: -1, Status: 400, Body: `{"response_status":{"status_code":4000,"status":"failed","messages":[{"status_code":4012,"fields":["category"]}]}}`,
+	})
+	job := w.created("acme", key)
+	if r := w.ended(job); r.Status != "failed" || !strings.Contains(r.Error, "operator") {
+		t.Errorf("record: %+v", r)
+	}
+	w.eventually("the dead letter", 20*time.Second, func() bool { return strings.Contains(w.cli("queue", "peek", "--dead"), job) })
 }
 
 // failedWith waits until a try of the job failed with this text.

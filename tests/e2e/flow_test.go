@@ -138,6 +138,27 @@ func TestARepeatedOrChangedTicketKeepsOneNote(t *testing.T) {
 	}
 }
 
+// TestATicketNamedInTwoWaysGetsOneNote sends the number that people see and
+// the tool's own id, as webhooks of the cloud edition may.
+func TestATicketNamedInTwoWaysGetsOneNote(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	named := printing
+	named.Key, named.Number = "146001000000123456", "102"
+	key := w.desks["globex"].AddTicket(named)
+	w.model.Next(llmtest.Delay(time.Second), llmtest.Delay(time.Second))
+	byNumber, byKey := w.created("globex", "102"), w.created("globex", key)
+	for _, job := range []string{byNumber, byKey} {
+		if r := w.ended(job); r.Status != "completed" {
+			t.Errorf("record: %+v", r)
+		}
+	}
+	w.empty()
+	if notes := w.desks["globex"].Notes(key); len(notes) != 1 {
+		t.Errorf("%d notes", len(notes))
+	}
+}
+
 func TestAResolvedTicketIsFoundByTheNextOne(t *testing.T) {
 	t.Parallel()
 	w := start(t)

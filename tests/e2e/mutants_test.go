@@ -81,7 +81,7 @@ func TestEveryDefenceIsNeeded(t *testing.T) {
 // overlay writes the mutated file and gives go build's description of it.
 func (m mutant) overlay(t *testing.T) string {
 	t.Helper()
-	original, err := filepath.Abs(filepath.Join("../../shared", m.file))
+	original, err := filepath.Abs("../../shared/" + m.file)
 	if err != nil {
 		t.Fatal(err)
 	}

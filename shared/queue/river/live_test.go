@@ -271,8 +271,8 @@ func TestTheLogHoldsWarningsAndPanicsOnly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	err := q.Receive(ctx, func(context.Context, queue.Message) error {
 		cancel()
-		var none map[string]int
-		none["key"] = 1
+		none := map[string]map[string]int{}
+		none["no"]["key"] = 1
 		return nil
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -220,7 +221,9 @@ func openJobs(ctx context.Context, cfg config.Config) (*pgxpool.Pool, error) {
 		return nil, errors.New("DATABASE_QUEUE_URL: not a Postgres URL (postgres://user:password@host:5432/name)")
 	}
 	c.MaxConns = int32(cfg.DatabaseConns) //nolint:gosec // Check bounds it to 100
-	c.ConnConfig.ConnectTimeout = time.Second
+	if !strings.Contains(cfg.DatabaseQueueURL.Reveal(), "connect_timeout=") {
+		c.ConnConfig.ConnectTimeout = time.Second
+	}
 	c.ConnConfig.RuntimeParams["statement_timeout"] = "15s"
 	c.ConnConfig.RuntimeParams["application_name"] = "deskhand-queue"
 	pool, err := pgxpool.NewWithConfig(ctx, c)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -31,7 +32,7 @@ var limits = map[string]string{
 }
 
 // connectIn is short: a caller has another answer (503, try later) and a
-// sender who waits.
+// sender who waits. A connect_timeout in the URL goes before.
 const connectIn = time.Second
 
 var errURL = errors.New("the database URL cannot be read: want postgres://user:password@host:5432/database (sslmode=require outside this machine)")
@@ -48,7 +49,9 @@ func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}
-	config.ConnConfig.ConnectTimeout = connectIn
+	if !strings.Contains(url, "connect_timeout=") {
+		config.ConnConfig.ConnectTimeout = connectIn
+	}
 	config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	config.MaxConns = int32(min(max(1, maxConns), 1000))
 	config.MaxConnIdleTime = 5 * time.Minute

@@ -211,6 +211,9 @@ func (s server) exec(ctx context.Context, sql string) error {
 func (s server) url(database string, user *url.Userinfo) string {
 	u := *s.owner
 	u.User, u.Path = user, "/"+database
+	q := u.Query()
+	q.Set("connect_timeout", "20") // tests share two cores: a log-in may take its time
+	u.RawQuery = q.Encode()
 	return u.String()
 }
 

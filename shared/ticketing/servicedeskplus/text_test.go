@@ -18,6 +18,7 @@ func TestPlainGivesTheTextOfHTML(t *testing.T) {
 		"<p>one</p>\n  <p>two</p>":                                        "one\n\ntwo",
 		"<ul><li>first</li><li>second <i>item</i></li></ul>after":         "- first\n- second item\nafter",
 		"<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>": "a b\nc",
+
 		"<pre>x\n  y</pre>z":                          "x\n  y\nz",
 		"a <script>alert('x')</script>b":              "a b",
 		"<style>p{}</style>a<!-- b -->c":              "ac",

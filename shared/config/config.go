@@ -42,6 +42,8 @@ type Config struct {
 	WebhooksPerMinute int           `env:"WEBHOOKS_PER_MINUTE" envDefault:"100" doc:"Authenticated webhooks a minute for each tenant; more get 429."`
 	DrainTime         time.Duration `env:"DRAIN_TIME" envDefault:"25s" doc:"How long running requests and jobs may go on after SIGTERM."`
 
+	LambdaAPI string `env:"AWS_LAMBDA_RUNTIME_API" doc:"Set by AWS Lambda, not by you: the process then takes its work from there, and opens no port."`
+
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error."`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" doc:"json, or text for people."`
 }
@@ -81,6 +83,9 @@ func LoadDotEnv(files ...string) error {
 	}
 	return nil
 }
+
+// InLambda tells whether AWS Lambda started this process.
+func (c Config) InLambda() bool { return c.LambdaAPI != "" }
 
 // Check lists what a serving process lacks; nil where it may start.
 func (c Config) Check() error {

@@ -24,7 +24,7 @@ test: ## Run every test that needs only Go's, Debian's and npm's packages
 sqs-test: ## Hold the SQS queue to its promises against moto, found or installed (needs python3)
 	@.ci/sqs-test
 
-ci: ## The other stages of a submission: lint, fresh files, smoke
+ci: ## The other stages of a submission: fresh files, lint, smoke, fuzzing
 	@.ci/stages
 
 lint: ## Check style and import rules

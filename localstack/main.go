@@ -41,8 +41,13 @@ func (c runCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.stop()
+	served := make(chan error, 1)
+	go func() { served <- s.serve(ctx) }()
+	if err := s.ready(ctx, served); err != nil {
+		return err
+	}
 	fmt.Print(s.welcome())
-	return s.serve(ctx)
+	return <-served
 }
 
 type smokeCmd struct {
@@ -76,10 +81,9 @@ func (c smokeCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.serve(ctx) }()
-	err = s.ready(ctx)
-	if err == nil {
+	if err = s.ready(ctx, served); err == nil {
 		fmt.Println()
-		err = smoke(ctx, s.cfg, c.Tenant)
+		err = smoke(ctx, s.cfg, c.Tenant, "--within", "1s")
 	}
 	cancel()
 	if stopped := <-served; err == nil {
@@ -89,9 +93,9 @@ func (c smokeCmd) Run(ctx context.Context) error {
 }
 
 // smoke runs the operator's own command.
-func smoke(ctx context.Context, cfg config.Config, client string) error {
+func smoke(ctx context.Context, cfg config.Config, client string, more ...string) error {
 	load := func() (config.Config, error) { return cfg, nil }
-	if code := app.Program("local", load).Run(ctx, []string{"smoke", "--url", "http://" + cfg.Addr, "--tenant", client}); code != 0 {
+	if code := app.Program("local", load).Run(ctx, append([]string{"smoke", "--url", "http://" + cfg.Addr, "--tenant", client}, more...)); code != 0 {
 		return fmt.Errorf("the smoke test failed")
 	}
 	return nil

@@ -197,8 +197,8 @@ func (s *stack) product(ctx context.Context) (err error) {
 
 func (s *stack) serve(ctx context.Context) error { return s.app.RunAll(ctx) }
 
-// ready waits until the product answers.
-func (s *stack) ready(ctx context.Context) error {
+// ready waits until the product answers, or has ended.
+func (s *stack) ready(ctx context.Context, served chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
@@ -206,6 +206,12 @@ func (s *stack) ready(ctx context.Context) error {
 			return nil
 		}
 		select {
+		case err := <-served:
+			served <- err
+			if err == nil {
+				err = errors.New("the product was told to stop")
+			}
+			return err
 		case <-ctx.Done():
 			return fmt.Errorf("the product is not ready on %s; see %s", s.cfg.Addr, filepath.Join(s.options.Dir, "log.jsonl"))
 		case <-time.After(50 * time.Millisecond):

@@ -2,7 +2,8 @@
 --
 -- app_user is the application: it owns nothing and cannot bypass row-level
 -- security. queue_user is the River queue, in a schema of its own.
--- directory_reader owns the one function that reads across tenants.
+-- directory_reader owns the functions that read across tenants, and
+-- directory_writer the one that writes across them.
 -- Roles belong to the cluster, not to this database: Down leaves them.
 
 -- +goose Up
@@ -11,7 +12,7 @@ DO $$
 DECLARE
     r text;
 BEGIN
-    FOREACH r IN ARRAY ARRAY['app_user', 'queue_user', 'directory_reader'] LOOP
+    FOREACH r IN ARRAY ARRAY['app_user', 'queue_user', 'directory_reader', 'directory_writer'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', r);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -22,11 +23,15 @@ BEGIN
     -- (RDS). From Postgres 16 on, whoever made a role is a member but may not
     -- become it, so membership is no reason to leave this out.
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        EXECUTE format('GRANT directory_reader TO %I', current_user);
+        EXECUTE format('GRANT directory_reader, directory_writer TO %I', current_user);
     END IF;
 END
 $$;
 -- +goose StatementEnd
+
+-- Before Postgres 15 everybody may make tables and functions here, and so stand
+-- in for ours.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- +goose StatementBegin
 -- current_tenant is the tenant of this transaction. A transaction that names
@@ -98,14 +103,12 @@ CREATE TABLE connection_tenants (
 );
 CALL protect('connection_tenants');
 
--- app_user adds connections, and sees and changes those that serve the
--- transaction's tenant.
+-- A connection belongs to no one tenant, so no tenant's transaction may touch
+-- it: app_user reads connections through directory_connections and writes them
+-- and their routes through put_connection, and has no other way.
 ALTER TABLE connections ENABLE ROW LEVEL SECURITY;
 ALTER TABLE connections FORCE ROW LEVEL SECURITY;
-CREATE POLICY added ON connections FOR INSERT TO app_user WITH CHECK (true);
-CREATE POLICY served ON connections TO app_user
-    USING (EXISTS (SELECT FROM connection_tenants ct WHERE ct.connection_id = connections.id));
-GRANT SELECT, INSERT, UPDATE, DELETE ON connections TO app_user;
+REVOKE INSERT, UPDATE, DELETE ON connection_tenants FROM app_user;
 
 -- The directory: what every process must know of all tenants before it knows
 -- which tenant a webhook belongs to.
@@ -128,15 +131,54 @@ AS $$
     GROUP BY c.id
 $$;
 
-GRANT CREATE ON SCHEMA public TO directory_reader;
+CREATE POLICY directory_write ON connections TO directory_writer USING (true) WITH CHECK (true);
+CREATE POLICY directory_write ON connection_tenants TO directory_writer USING (true) WITH CHECK (true);
+CREATE POLICY directory_write ON tenant_configs FOR SELECT TO directory_writer USING (true);
+GRANT SELECT, INSERT, UPDATE ON connections TO directory_writer;
+GRANT SELECT, INSERT, DELETE ON connection_tenants TO directory_writer;
+GRANT SELECT ON tenant_configs TO directory_writer;
+
+-- +goose StatementBegin
+-- put_connection adds a connection or changes it, and makes its routes those
+-- given: accounts[i] belongs to tenants[i]. A tenant that is not there is a
+-- foreign_key_violation. Calls for one connection wait for each other.
+--
+-- It is the door through which an operator's command writes, and app_user may
+-- use it for any connection. Roles for administrators come with the admin API.
+CREATE FUNCTION put_connection(
+    new_id text, new_tool text, new_values bytea, new_signing bytea, plain boolean, off boolean, accounts text[], tenants text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+DECLARE
+    missing text;
+BEGIN
+    SELECT t INTO missing FROM unnest(tenants) t WHERE NOT EXISTS (SELECT FROM tenant_configs c WHERE c.tenant_id = t) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'tenant % is not there', missing USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    INSERT INTO connections AS c (id, tool, sealed_values, sealed_signing, allow_plain, disabled)
+    VALUES (new_id, new_tool, new_values, new_signing, plain, off)
+    ON CONFLICT (id) DO UPDATE
+    SET tool = excluded.tool, sealed_values = excluded.sealed_values, sealed_signing = excluded.sealed_signing,
+        allow_plain = excluded.allow_plain, disabled = excluded.disabled, version = c.version + 1, updated_at = now();
+    DELETE FROM connection_tenants WHERE connection_id = new_id;
+    INSERT INTO connection_tenants (connection_id, account, tenant_id)
+    SELECT new_id, r.account, r.tenant FROM unnest(accounts, tenants) r (account, tenant);
+END
+$$;
+-- +goose StatementEnd
+
+GRANT CREATE ON SCHEMA public TO directory_reader, directory_writer;
 ALTER FUNCTION directory_tenants() OWNER TO directory_reader;
 ALTER FUNCTION directory_connections() OWNER TO directory_reader;
-REVOKE CREATE ON SCHEMA public FROM directory_reader;
-REVOKE ALL ON FUNCTION directory_tenants(), directory_connections() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION directory_tenants(), directory_connections() TO app_user;
-GRANT USAGE ON SCHEMA public TO app_user, directory_reader;
+ALTER FUNCTION put_connection OWNER TO directory_writer;
+REVOKE CREATE ON SCHEMA public FROM directory_reader, directory_writer;
+REVOKE ALL ON FUNCTION directory_tenants(), directory_connections(), put_connection FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION directory_tenants(), directory_connections(), put_connection TO app_user;
+GRANT USAGE ON SCHEMA public TO app_user, directory_reader, directory_writer;
 
 -- +goose Down
+DROP FUNCTION put_connection;
 DROP FUNCTION directory_connections();
 DROP FUNCTION directory_tenants();
 DROP TABLE connection_tenants, connections, tenant_configs;

@@ -43,11 +43,10 @@ func (a *App) function(ctx context.Context, l host.Lambda) error {
 func wall() time.Time { return time.Now().Round(0) }
 
 // batches runs l on the batches of q, where Lambda can take them from it.
-func (a *App) batches(ctx context.Context, q any, l host.Lambda) error {
-	batcher, ok := q.(host.Batcher)
-	if !ok {
+func (a *App) batches(ctx context.Context, q jobs, l host.Lambda) error {
+	if q.batches == nil {
 		return errors.New("QUEUE_URL: required in Lambda, which takes work from SQS only")
 	}
-	l.Batcher = batcher
+	l.Batcher = q.batches
 	return a.function(ctx, l)
 }

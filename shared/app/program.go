@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/telemetry"
+	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/webhook"
 )
 
@@ -53,11 +55,16 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	if err != nil {
 		return nil, err
 	}
+	// A connection that cannot be opened is left out and said: this command
+	// may be the one that mends it.
 	if err := a.Load(ctx); err != nil {
-		return nil, err
+		if a.loaded() != nil {
+			return nil, errors.Join(err, a.Close(ctx))
+		}
+		a.Log.WarnContext(ctx, "the directory is not complete", "operation", "start", "error", err.Error())
 	}
 	return &cli.Desk{
-		Directory:     a.Tenants.Directory,
+		Directory:     func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
 		PutTenant:     a.Tenants.PutTenant,
 		PutConnection: a.Tenants.PutConnection,
 		Open:          a.tools.open,

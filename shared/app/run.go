@@ -140,14 +140,14 @@ const retryStart = 2 * time.Second
 
 // worker works on a queue. A queue that does not answer at the start is waited
 // for: once it runs, it finds its way back by itself.
-func (a *App) worker(q *river.Queue, h queue.Handler) func(context.Context) error {
+func (a *App) worker(q jobs, h queue.Handler) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for {
 			err := q.Receive(ctx, h)
 			if !errors.Is(err, queue.ErrUnavailable) || ctx.Err() != nil {
 				return err
 			}
-			a.Log.WarnContext(ctx, "the queue does not answer, trying again", "operation", "start", "queue", q.Name, "error", err.Error())
+			a.Log.WarnContext(ctx, "the queue does not answer, trying again", "operation", "start", "queue", q.name, "error", err.Error())
 			select {
 			case <-ctx.Done():
 				return nil
@@ -171,6 +171,8 @@ func (a *App) ticker(ctx context.Context) error {
 func (a *App) observe() error {
 	queues := map[string]queue.Inspector{EnhancementQueue: a.enhancing, CatalogueQueue: a.library}
 	registered, err := names.Observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
 		o.ObserveFloat64(names.SuccessRate, a.outcomes.SuccessRate(time.Now()))
 		var errs []error
 		for name, q := range queues {

@@ -18,6 +18,7 @@ type opened struct {
 }
 
 type entry struct {
+	kind   string
 	values integration.Values
 	tool   ticketing.Tool
 }
@@ -25,7 +26,7 @@ type entry struct {
 func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if e, ok := o.tools[c.ID]; ok && maps.Equal(e.values, c.Values) {
+	if e, ok := o.tools[c.ID]; ok && e.kind == c.Tool && maps.Equal(e.values, c.Values) {
 		return e.tool, nil
 	}
 	kind, err := Tools.Find(c.Tool)
@@ -45,6 +46,6 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	if o.tools == nil {
 		o.tools = map[string]entry{}
 	}
-	o.tools[c.ID] = entry{c.Values, tool}
+	o.tools[c.ID] = entry{c.Tool, c.Values, tool}
 	return tool, nil
 }

@@ -45,8 +45,9 @@ type Catalogue struct {
 	Queue     queue.Sender // the catalogue queue, for Tick
 	// Sweep fails the tenant's enhancements that no worker has touched for idle.
 	Sweep func(ctx context.Context, id tenant.ID, idle time.Duration) (int, error)
-	// Claim tells whether this call is the first for the schedule's slot.
-	Claim  func(ctx context.Context, id tenant.ID, schedule string, slot time.Time) (bool, error)
+	// Claim does something once for the schedule's slot, whoever asks; where
+	// that fails the slot stays free.
+	Claim  func(ctx context.Context, id tenant.ID, schedule string, slot time.Time, do func(context.Context) error) error
 	Policy queue.Policy
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -95,6 +96,7 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 		return queue.Discard(errors.Join(fmt.Errorf("catalogue: message %s is no event of tenant %s", m.ID, m.Tenant), err))
 	}
 	ctx = metric.About(ctx, string(m.Tenant), ev.Ref.Key, ev.Job)
+	start := c.Now()
 	t, err := c.read(ctx, ev)
 	if err != nil {
 		c.stored(ctx, m.Tenant, FromWebhook, "failure", 1)
@@ -112,7 +114,7 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 		return fmt.Errorf("store ticket %s (source %s): %w", ev.Ref, FromWebhook, err)
 	}
 	c.stored(ctx, m.Tenant, FromWebhook, "success", 1)
-	c.Log.InfoContext(ctx, "past ticket stored", "operation", "store_ticket", "source", FromWebhook)
+	c.Log.InfoContext(ctx, "past ticket stored", "operation", "store_ticket", "source", FromWebhook, "duration_ms", c.Now().Sub(start).Milliseconds())
 	if t.Resolution == "" && left > 0 {
 		return queue.RetryAfter(left, errors.New("the resolution is still empty"))
 	}
@@ -120,12 +122,15 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 }
 
 func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (ticket.Ticket, error) {
-	conn, tool, err := c.tool(ev.Ref.Tool, ev.Ref.Connection)
+	conn, tool, err := c.tool(ev.Ref)
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
 	t, err := tool.Ticket(ctx, ev.Ref.Key)
+	limited, ok := errors.AsType[*ticketing.LimitedError](err)
 	switch {
+	case ok:
+		return t, queue.RetryAfter(limited.After, err)
 	case err == nil:
 		if owner, ok := conn.Route(t.Account); !ok || owner != ev.Ref.Tenant {
 			return t, queue.Discard(fmt.Errorf("ticket %s: its account %q does not belong to tenant %s", ev.Ref.Key, t.Account, ev.Ref.Tenant))
@@ -143,7 +148,7 @@ func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (ticket.Ticket, e
 		return t, nil
 	case errors.Is(err, ticketing.ErrNotFound):
 		return t, queue.Discard(err)
-	case ev.Signed && ev.Told.Description != "" && ev.Told.Resolution != "" && len(conn.Routes) == 1:
+	case ev.Signed && ev.Told.Description != "" && ev.Told.Resolution != "" && conn.OneClient():
 		c.Log.WarnContext(ctx, "the webhook's text stands in for the ticket", "operation", "read_ticket", "error", err.Error())
 		resolved := ev.Told.Resolved
 		if resolved.IsZero() {
@@ -154,26 +159,23 @@ func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (ticket.Ticket, e
 			Priority: ev.Told.Priority, Resolution: ev.Told.Resolution, Resolved: resolved, Closed: true,
 		}, nil
 	}
-	if limited, ok := errors.AsType[*ticketing.LimitedError](err); ok {
-		return t, queue.RetryAfter(limited.After, err)
-	}
 	return t, err
 }
 
-// tool opens a connection of the directory. One that is gone is no reason to
-// try again.
-func (c *Catalogue) tool(kind, id string) (tenant.Connection, ticketing.Tool, error) {
+// tool opens the connection of a ticket. A tenant or connection that is gone is
+// no reason to try again.
+func (c *Catalogue) tool(ref ticket.Ref) (tenant.Connection, ticketing.Tool, error) {
 	d := c.Directory()
 	if d.Loaded.IsZero() {
 		return tenant.Connection{}, nil, queue.RetryAfter(time.Second, errors.New("the directory of tenants is not loaded yet"))
 	}
-	conn, err := d.Connection(kind, id)
-	if err != nil {
-		return conn, nil, queue.Discard(err)
+	conn, err := d.Connection(ref.Tool, ref.Connection)
+	if _, errTenant := d.Tenant(ref.Tenant); err != nil || errTenant != nil {
+		return conn, nil, queue.Discard(errors.Join(err, errTenant))
 	}
 	tool, err := c.Open(conn)
 	if err != nil {
-		return conn, nil, fmt.Errorf("open connection %s: %w", id, err)
+		return conn, nil, fmt.Errorf("open connection %s: %w", conn.ID, err)
 	}
 	return conn, tool, nil
 }

@@ -103,8 +103,10 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		Directory: func() tenant.Directory { return directory },
 		Open:      func(tenant.Connection) (ticketing.Tool, error) { return d, nil },
 		Library:   d, Systems: d, Queue: &sent{},
-		Sweep:  func(context.Context, tenant.ID, time.Duration) (int, error) { return 1, nil },
-		Claim:  func(context.Context, tenant.ID, string, time.Time) (bool, error) { return true, nil },
+		Sweep: func(context.Context, tenant.ID, time.Duration) (int, error) { return 1, nil },
+		Claim: func(ctx context.Context, _ tenant.ID, _ string, _ time.Time, do func(context.Context) error) error {
+			return do(ctx)
+		},
 		Policy: queue.DefaultPolicy,
 		Now:    func() time.Time { return now },
 		Log:    slog.New(slog.DiscardHandler),
@@ -227,11 +229,13 @@ func TestATickSendsOneMessagePerTenantAndSchedule(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(&desk{})
 	claimed := map[string]bool{}
-	c.Claim = func(_ context.Context, id tenant.ID, schedule string, slot time.Time) (bool, error) {
+	c.Claim = func(ctx context.Context, id tenant.ID, schedule string, slot time.Time, do func(context.Context) error) error {
 		key := fmt.Sprint(id, schedule, slot)
-		first := !claimed[key]
+		if claimed[key] {
+			return nil
+		}
 		claimed[key] = true
-		return first, nil
+		return do(ctx)
 	}
 	for range 3 {
 		if err := c.Tick(t.Context()); err != nil {
@@ -239,8 +243,8 @@ func TestATickSendsOneMessagePerTenantAndSchedule(t *testing.T) {
 		}
 	}
 	got := c.Queue.(*sent).messages
-	if want := 2 * len(catalogue.Schedules()); len(got) != want {
-		t.Errorf("%d messages, want %d (two active tenants)", len(got), want)
+	if want := 2*len(catalogue.Schedules()) + 1; len(got) != want {
+		t.Errorf("%d messages, want %d (two active tenants, and a sweep for the disabled one)", len(got), want)
 	}
 	for _, m := range got {
 		if err := c.Handle(t.Context(), m); err != nil {

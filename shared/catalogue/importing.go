@@ -62,7 +62,7 @@ func (c *Catalogue) Import(ctx context.Context, id tenant.ID, span Span, progres
 
 func (c *Catalogue) importFrom(ctx context.Context, id tenant.ID, conn tenant.Connection, list func(cursor string) (ticketing.Page, error), report func(Progress, []error)) error {
 	cursor := ""
-	for {
+	for range maxPages {
 		page, err := list(cursor)
 		if err != nil {
 			return err
@@ -87,6 +87,7 @@ func (c *Catalogue) importFrom(ctx context.Context, id tenant.ID, conn tenant.Co
 		}
 		cursor = page.Next
 	}
+	return fmt.Errorf("the listing goes on after %d pages: import it in shorter spans of time", maxPages)
 }
 
 // page asks for one page, again after the pause that the tool wants.
@@ -97,7 +98,7 @@ func (c *Catalogue) page(ctx context.Context, lister ticketing.Lister, span Span
 		if !ok {
 			return page, err
 		}
-		c.Log.InfoContext(ctx, "the tool wants a pause", "operation", "import", "pause_ms", limited.After.Milliseconds())
+		c.Log.WarnContext(ctx, "the tool wants a pause", "operation", "import", "pause", limited.After.String())
 		select {
 		case <-ctx.Done():
 			return page, ctx.Err()

@@ -33,31 +33,24 @@ func Schedules() []Schedule {
 // own pause is in retry_at.
 const idle = 30 * time.Minute
 
-// maxPages bounds a refresh: 100 pages of 100 rows.
-const maxPages = 100
+// maxPages bounds a listing: 1,000 pages of 100 rows.
+const maxPages = 1000
 
 // Tick sends what is due now: for each schedule and tenant one message per
-// slot, however many processes tick.
+// slot, however many processes tick. A slot is claimed for good when its
+// message is sent, so a crash between may double a tick, whose work can be
+// done twice, and loses none.
 func (c *Catalogue) Tick(ctx context.Context) error {
 	now := c.Now()
 	var errs []error
 	for id, t := range c.Directory().Tenants {
-		if t.Disabled {
-			continue
-		}
 		for _, s := range Schedules() {
-			slot := now.Truncate(s.Every)
-			mine, err := c.Claim(ctx, id, s.Name, slot)
-			if err != nil {
-				return fmt.Errorf("claim %s of tenant %s: %w", s.Name, id, err)
-			}
-			if !mine {
+			if t.Disabled && s.Name != "sweep" { // what was begun has to end
 				continue
 			}
+			slot := now.Truncate(s.Every)
 			m := queue.Message{ID: fmt.Sprintf("%s/%s/%s", s.Name, id, slot.UTC().Format(time.RFC3339)), Tenant: id, Kind: s.Name, Priority: queue.Low}
-			if err := c.Queue.Send(ctx, m); err != nil {
-				errs = append(errs, fmt.Errorf("send %s: %w", m.ID, err))
-			}
+			errs = append(errs, c.Claim(ctx, id, s.Name, slot, func(ctx context.Context) error { return c.Queue.Send(ctx, m) }))
 		}
 	}
 	return errors.Join(errs...)
@@ -106,23 +99,27 @@ func (c *Catalogue) refreshSystems(ctx context.Context, id tenant.ID) error {
 	})
 }
 
+// eachConnection does something with every connection that serves the tenant,
+// also where it fails for one of them.
 func (c *Catalogue) eachConnection(id tenant.ID, do func(tenant.Connection, ticketing.Tool) error) error {
+	var errs []error
 	for _, conn := range c.Directory().Connections {
 		if conn.Disabled || !conn.Serves(id) {
 			continue
 		}
 		tool, err := c.Open(conn)
-		if err != nil {
-			return fmt.Errorf("open connection %s: %w", conn.ID, err)
+		if err == nil {
+			err = do(conn, tool)
 		}
-		if err := do(conn, tool); err != nil {
-			if limited, ok := errors.AsType[*ticketing.LimitedError](err); ok {
-				return queue.RetryAfter(limited.After, err)
-			}
-			return fmt.Errorf("connection %s: %w", conn.ID, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("connection %s: %w", conn.ID, err))
 		}
 	}
-	return nil
+	err := errors.Join(errs...)
+	if limited, ok := errors.AsType[*ticketing.LimitedError](err); ok {
+		return queue.RetryAfter(limited.After, err)
+	}
+	return err
 }
 
 // keep leaves what belongs to the tenant. On a connection of one client that
@@ -154,5 +151,5 @@ func eachPage[T any](ctx context.Context, list func(context.Context, string) ([]
 		}
 		cursor = next
 	}
-	return fmt.Errorf("the listing goes on after %d pages", maxPages)
+	return queue.Discard(fmt.Errorf("the listing goes on after %d pages: the rest is left out", maxPages))
 }

@@ -51,7 +51,7 @@ type Program struct {
 	Now     func() time.Time
 	Out     io.Writer
 	Err     io.Writer
-	Wide    bool // Out is a terminal: progress may be drawn
+	Wide    bool // Err is a terminal: progress may be drawn
 }
 
 type commands struct {

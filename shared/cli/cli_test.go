@@ -194,8 +194,18 @@ func TestTenantAddStoresBothAndShowsTheSecretOnce(t *testing.T) {
 	if len(made) < 20 || !strings.Contains(w.out.String(), made) || !strings.Contains(w.out.String(), "/webhook/servicedesk/globex") {
 		t.Errorf("secret %q, output:\n%s", made, w.out.String())
 	}
-	// A second client on the connection of the first, with a new secret.
+	// A second client on the connection of a client who gets every ticket.
 	w = newWorld()
+	for _, account := range []string{"", "Globex Ltd"} {
+		if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", account, "--set", "base_url=https://sdp.example", "--set", "api_key=k"); code != 1 || !strings.Contains(w.err.String(), "--account") || len(w.conns) > 0 {
+			t.Errorf("account %q: exit code %d: %s", account, code, w.err.String())
+		}
+	}
+	// On a connection that tells accounts apart, with a new secret.
+	w = newWorld()
+	shared := w.directory.Connections["acme"]
+	shared.Routes = map[string]tenant.ID{"Acme Ltd": "acme"}
+	w.directory.Connections["acme"] = shared
 	if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", "Globex Ltd", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "new"); code != 0 {
 		t.Fatal(w.err.String())
 	}
@@ -258,11 +268,16 @@ func TestSmokePassesWhenTheNoteIsThere(t *testing.T) {
 		"a public note": {202, &ticketing.PostedNote{ID: "5", Body: "Ref: " + marker, Public: true}, 1, "visible to the requester"},
 		"no note":       {202, nil, 1, "queue peek --dead"},
 		"refused":       {401, nil, 1, "401"},
+		"late":          {202, &ticketing.PostedNote{ID: "5", Body: "Ref: " + marker}, 1, "--within"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			code := w.run(t, "smoke", "--wait", "100ms", "--url", deployment(t, w, c.status, c.note))
+			within := "60s"
+			if name == "late" {
+				within = "-1s" // the test's clock stands still
+			}
+			code := w.run(t, "smoke", "--wait", "100ms", "--within="+within, "--url", deployment(t, w, c.status, c.note))
 			if code != c.code || !strings.Contains(w.out.String()+w.err.String(), c.want) {
 				t.Errorf("exit code %d:\n%s%s", code, w.out.String(), w.err.String())
 			}

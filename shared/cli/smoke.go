@@ -24,6 +24,7 @@ type smokeCmd struct {
 	Subject     string        `default:"[Deskhand smoke test] Printer on the 3rd floor prints nothing" help:"Subject of the ticket."`
 	Description string        `default:"Everything sent to the printer waits in the queue since this morning. Print server 10.20.4.31." help:"Its description."`
 	Wait        time.Duration `default:"60s" help:"How long to wait for the note."`
+	Within      time.Duration `default:"60s" help:"Fail where the note takes longer."`
 }
 
 // Help gives an example.
@@ -42,8 +43,7 @@ type smoke struct {
 	key        string
 	job        string
 	sent       time.Time
-	note       ticketing.PostedNote
-	noted      time.Duration
+	noted      time.Duration // from the webhook to the note
 }
 
 func (c smokeCmd) Run(ctx context.Context, p *Program) error {
@@ -147,40 +147,62 @@ func (s *smoke) send(ctx context.Context, _ *Desk) (string, error) {
 	return resp.Status + ", job " + s.job, nil
 }
 
-// pollEvery is how often the ticket's notes are read while waiting.
-const pollEvery = 50 * time.Millisecond
+// The notes are read at first often, to tell the time well, then ever more
+// seldom: the tool limits the rate of calls.
+const (
+	firstPoll = 50 * time.Millisecond
+	lastPoll  = 2 * time.Second
+)
 
 func (s *smoke) wait(ctx context.Context, _ *Desk) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cmd.Wait)
 	defer cancel()
-	ref := ticket.Ref{Tenant: tenant.ID(s.cmd.Tenant), Tool: s.connection.Tool, Connection: s.connection.ID, Key: s.key}
-	var last error
-	for {
-		notes, err := s.tool.Notes(ctx, s.key)
-		if err == nil {
-			for _, n := range notes {
-				if strings.Contains(n.Body, ref.Marker()) {
-					s.note, s.noted = n, s.program.Now().Sub(s.sent)
-					return "note " + n.ID + " on ticket " + s.key, nil
-				}
-			}
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		ours, err := s.ours(ctx)
+		if len(ours) > 0 {
+			s.noted = s.program.Now().Sub(s.sent)
+			return "note " + ours[0].ID + " on ticket " + s.key, nil
 		}
-		last = errors.Join(err)
+		if limited, ok := errors.AsType[*ticketing.LimitedError](err); ok {
+			pause = max(pause, limited.After)
+		}
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("no note with %s on ticket %s after %s: look for the correlation id in the log, and at deskhand queue peek --dead: %w",
-				ref.Marker(), s.key, s.cmd.Wait, errors.Join(ctx.Err(), last))
-		case <-time.After(pollEvery):
+				s.marker(), s.key, s.program.Now().Sub(s.sent).Round(time.Second), errors.Join(ctx.Err(), err))
+		case <-time.After(pause):
 		}
 	}
 }
 
-func (s *smoke) read(_ context.Context, _ *Desk) (string, error) {
-	if s.note.Public {
+// read reads the ticket's notes once more: one of them is ours, and nobody but
+// technicians sees it.
+func (s *smoke) read(ctx context.Context, _ *Desk) (string, error) {
+	ours, err := s.ours(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case len(ours) != 1:
+		return "", fmt.Errorf("%d notes carry %s, want one", len(ours), s.marker())
+	case ours[0].Public:
 		return "", errors.New("the note is visible to the requester")
+	case s.noted > s.cmd.Within:
+		return "", fmt.Errorf("the note was there after %s, later than --within %s", s.noted.Round(time.Millisecond), s.cmd.Within)
 	}
-	if strings.TrimSpace(s.note.Body) == "" {
-		return "", errors.New("the note is empty")
+	return fmt.Sprintf("one note, internal, %d bytes", len(ours[0].Body)), nil
+}
+
+// ours gives the notes of the ticket that carry the marker.
+func (s *smoke) ours(ctx context.Context) (ours []ticketing.PostedNote, err error) {
+	notes, err := s.tool.Notes(ctx, s.key)
+	for _, n := range notes {
+		if strings.Contains(n.Body, s.marker()) {
+			ours = append(ours, n)
+		}
 	}
-	return fmt.Sprintf("internal, %d bytes", len(s.note.Body)), nil
+	return ours, err
+}
+
+func (s *smoke) marker() string {
+	return ticket.Ref{Tenant: tenant.ID(s.cmd.Tenant), Tool: s.connection.Tool, Connection: s.connection.ID, Key: s.key}.Marker()
 }

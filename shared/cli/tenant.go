@@ -56,7 +56,10 @@ func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
 		}
 		t := dir.Tenants[id] // keeps the settings of a tenant that is there
 		t.ID, t.Name = id, first(c.Name, t.Name, c.ID)
-		made := c.join(&conn, dir.Connections[conn.ID])
+		made, err := c.join(&conn, dir.Connections[conn.ID])
+		if err != nil {
+			return err
+		}
 		if err := d.PutTenant(ctx, t); err != nil {
 			return err
 		}
@@ -71,15 +74,17 @@ func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
 	})
 }
 
-// join keeps what a connection that is there already has: the other tenants'
-// accounts, and its signing secret, which stays good beside a new one. It
-// tells whether a secret was made.
-func (c tenantAddCmd) join(conn *tenant.Connection, before tenant.Connection) (made bool) {
-	for account, owner := range before.Routes {
-		if _, taken := conn.Routes[account]; !taken && owner != conn.Routes[c.Account] {
-			conn.Routes[account] = owner
-		}
+// join keeps what a connection that is there already has: the routes of the
+// other accounts, its state, and its signing secret, which stays good beside a
+// new one. It tells whether a secret was made.
+func (c tenantAddCmd) join(conn *tenant.Connection, before tenant.Connection) (made bool, err error) {
+	if owner, ok := before.Routes[c.Account]; ok && owner != conn.Routes[c.Account] {
+		return false, fmt.Errorf("connection %s gives account %q to tenant %s already: name this tenant's own with --account", conn.ID, c.Account, owner)
 	}
+	for account, owner := range before.Routes {
+		conn.Routes[account] = owner
+	}
+	conn.Disabled, conn.AllowPlain = before.Disabled, before.AllowPlain || c.AllowPlain
 	conn.Signing = before.Signing
 	if made = c.Secret == "" && len(before.Signing) == 0; made {
 		c.Secret = rand.Text()
@@ -87,7 +92,7 @@ func (c tenantAddCmd) join(conn *tenant.Connection, before tenant.Connection) (m
 	if c.Secret != "" {
 		conn.Signing = append([]secret.Text{secret.New(c.Secret)}, before.Signing[:min(1, len(before.Signing))]...)
 	}
-	return made
+	return made, conn.CheckRoutes()
 }
 
 type tenantListCmd struct{}

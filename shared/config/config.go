@@ -26,8 +26,10 @@ type Config struct {
 	DatabaseOwnerURL secret.Text `env:"DATABASE_OWNER_URL" file:"yes" example:"postgres://owner:…@db:5432/deskhand" doc:"Postgres, as the owner of the schema. Read by deskhand migrate alone."`
 	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of the two roles (1 to 100)."`
 
-	QueueURL          string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set both queue variables or neither."`
-	CatalogueQueueURL string `env:"CATALOGUE_QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue" doc:"SQS queue of resolved tickets and scheduled work. Empty: the queue on Postgres."`
+	QueueURL              string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set all four queue variables or none."`
+	QueueDeadURL          string `env:"QUEUE_DEAD_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement-dead" doc:"SQS queue of its dead letters."`
+	CatalogueQueueURL     string `env:"CATALOGUE_QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue" doc:"SQS queue of resolved tickets and scheduled work."`
+	CatalogueQueueDeadURL string `env:"CATALOGUE_QUEUE_DEAD_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue-dead" doc:"SQS queue of its dead letters."`
 
 	RedisURL secret.Text `env:"REDIS_URL" file:"yes" example:"rediss://user:…@cache:6379/0" doc:"Redis, Valkey or ElastiCache, for caches and limits that processes share. Empty: each process keeps its own."`
 
@@ -56,7 +58,7 @@ func Load() (Config, error) {
 		return c, err
 	}
 	err := env.Parse(&c)
-	return c, err
+	return c, named(err)
 }
 
 // Read reads a file of NAME=value lines instead of the environment.
@@ -70,14 +72,11 @@ func Read(file string) (Config, error) {
 	return c, err
 }
 
-// LoadDotEnv adds the variables of the first of these files that exists; what
-// the environment has already stays. It is for laptops.
+// LoadDotEnv adds the variables of those of the files that exist; what the
+// environment or an earlier file has already stays. It is for laptops.
 func LoadDotEnv(files ...string) error {
 	for _, file := range files {
-		switch err := godotenv.Load(file); {
-		case err == nil:
-			return nil
-		case !errors.Is(err, os.ErrNotExist):
+		if err := godotenv.Load(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("read %s: want lines of NAME=value", file)
 		}
 	}
@@ -100,9 +99,9 @@ func (c Config) Check() error {
 	}
 	need(!c.DatabaseURL.Empty(), "DATABASE_URL", "required: the URL of Postgres as app_user")
 	need(!c.SealingKey.Empty(), "SEALING_KEY", "required: make one with deskhand keygen")
-	need((c.QueueURL == "") == (c.CatalogueQueueURL == ""), "QUEUE_URL, CATALOGUE_QUEUE_URL", "set both or neither")
-	need(c.QueueURL == "" && c.CatalogueQueueURL == "", "QUEUE_URL", "this version has the queue on Postgres only; leave it empty")
-	need(!c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
+	urls := strings.Fields(c.QueueURL + " " + c.QueueDeadURL + " " + c.CatalogueQueueURL + " " + c.CatalogueQueueDeadURL)
+	need(len(urls) == 0 || len(urls) == 4, "QUEUE_URL, QUEUE_DEAD_URL, CATALOGUE_QUEUE_URL, CATALOGUE_QUEUE_DEAD_URL", "set all four or none")
+	need(len(urls) > 0 || !c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
 	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
 	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")
 	between(c.WebhooksPerMinute, 1, 1_000_000, "WEBHOOKS_PER_MINUTE")
@@ -112,13 +111,33 @@ func (c Config) Check() error {
 	return nil
 }
 
+// named says which variables could not be read: env's own error names Go
+// fields, and may quote a value.
+func named(err error) error {
+	all, ok := errors.AsType[env.AggregateError](err)
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, one := range all.Errors {
+		if bad, ok := errors.AsType[env.ParseError](one); ok {
+			if f, ok := reflect.TypeFor[Config]().FieldByName(bad.Name); ok {
+				errs = append(errs, fmt.Errorf("%s: want a value like %q", f.Tag.Get("env"), f.Tag.Get("envDefault")))
+				continue
+			}
+		}
+		errs = append(errs, one)
+	}
+	return errors.Join(errs...)
+}
+
 // readFiles sets X from the file that X_FILE names, for every field that may
 // be given as a file (mounted secrets).
 func readFiles() error {
 	for f := range reflect.TypeFor[Config]().Fields() {
 		name := f.Tag.Get("env")
 		file, ok := os.LookupEnv(name + "_FILE")
-		if f.Tag.Get("file") == "" || !ok {
+		if f.Tag.Get("file") == "" || file == "" || !ok {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Clean(file))

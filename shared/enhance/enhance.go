@@ -25,6 +25,8 @@ import (
 const (
 	JobLimit    = 120 * time.Second // story 2.4
 	SourceLimit = 10 * time.Second  // story 2.6
+	readLimit   = 30 * time.Second  // for the ticket; then the webhook's text stands in
+	modelLimit  = 50 * time.Second  // for all tries of the model; the rest is for writing
 	lease       = 20 * time.Second  // a crash holds the ticket this long at most
 	saveLimit   = 5 * time.Second   // for the record of a job whose time is over
 )
@@ -77,10 +79,13 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	ctx, letGo := e.hold(ctx, attempt)
 	defer letGo()
 
-	record := Enhancement{Status: Pending, Shadow: c.tenant.Settings.ShadowMode}
+	record := Enhancement{Status: Pending, Posting: attempt.Posting, Shadow: c.tenant.Settings.ShadowMode}
 	t, told, err := e.read(ctx, c, ev)
 	if err != nil {
 		return e.fail(ctx, attempt, record, judge, err)
+	}
+	if t.Key != ev.Ref.Key {
+		return e.underItsKey(ctx, attempt, record, judge, ev.As(t.Key))
 	}
 	record.Revision = t.Revision()
 	if record.Skipped = skip(t, attempt); record.Skipped != "" {
@@ -162,7 +167,9 @@ func (e *Enhancer) begin(ctx context.Context, ev ticket.Event) (Attempt, error) 
 // webhook's signature covered the ticket's text, that text stands in, and told
 // says so.
 func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticket.Ticket, told bool, err error) {
-	t, err = c.tool.Ticket(ctx, ev.Ref.Key)
+	reading, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	t, err = c.tool.Ticket(reading, ev.Ref.Key)
 	if err == nil {
 		owner, ok := c.connection.Route(t.Account)
 		if !ok || owner != ev.Ref.Tenant {
@@ -174,7 +181,7 @@ func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticke
 		return t, false, queue.Discard(err)
 	}
 	_, limited := errors.AsType[*ticketing.LimitedError](err)
-	if limited || !ev.Signed || ev.Told.Description == "" || len(c.connection.Routes) != 1 {
+	if limited || !ev.Signed || ev.Told.Description == "" || !c.connection.OneClient() {
 		return t, false, err
 	}
 	e.Log.WarnContext(ctx, "the webhook's text stands in for the ticket", "operation", "read_ticket", "error", err.Error())
@@ -182,6 +189,18 @@ func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticke
 		Key: ev.Ref.Key, Number: ev.Ref.Key, Subject: ev.Told.Subject, Description: ev.Told.Description, Priority: ev.Told.Priority,
 		Created: ev.Received,
 	}, true, nil
+}
+
+// underItsKey does the work of an event that named the ticket in another way
+// than the tool's API does (the number that people see): under the tool's own
+// key, so that one ticket has one lease and one note. The job of the event
+// ends with it.
+func (e *Enhancer) underItsKey(ctx context.Context, a Attempt, r Enhancement, judge func(error) queue.Verdict, ev ticket.Event) error {
+	if err := e.Enhance(ctx, ev, judge); err != nil {
+		return e.fail(ctx, a, r, judge, err)
+	}
+	r.Skipped = "done as job " + ev.Job + ", ticket " + ev.Ref.Key
+	return e.finish(ctx, a, r)
 }
 
 // skip gives the reason why the ticket needs no note, or "".

@@ -45,21 +45,32 @@ func (e *Enhancer) hold(ctx context.Context, a Attempt) (held context.Context, l
 	}
 }
 
-// finish saves a job that is done.
+// finish saves a job that is done. What an earlier try may have written is
+// known no sooner than this one has written.
 func (e *Enhancer) finish(ctx context.Context, a Attempt, r Enhancement) error {
 	r.Status = Completed
-	return e.save(ctx, a, r)
+	if r.NoteID != "" {
+		r.Posting = false
+	}
+	err := e.save(ctx, a, r)
+	if errors.Is(err, ErrLost) {
+		return queue.RetryAfter(time.Second, err)
+	}
+	return err
 }
 
 // fail saves why this try failed, and gives the error by which the queue
-// decides: put off for a limit or a lost lease, dropped for what cannot
-// succeed, counted otherwise.
+// decides: put off for a limit or a lost lease, buried where the tool rejects
+// what we write, counted otherwise.
 func (e *Enhancer) fail(ctx context.Context, a Attempt, r Enhancement, judge func(error) queue.Verdict, err error) error {
 	if errors.Is(context.Cause(ctx), ErrLost) || errors.Is(err, ErrLost) {
 		return queue.RetryAfter(time.Second, ErrLost) // the record belongs to the other try
 	}
-	if limited, ok := errors.AsType[*ticketing.LimitedError](err); ok {
+	switch limited, ok := errors.AsType[*ticketing.LimitedError](err); {
+	case ok:
 		err = queue.RetryAfter(limited.After, err)
+	case errors.Is(err, ticketing.ErrRejected), errors.Is(err, ticketing.ErrImmutable):
+		err = queue.Bury(err)
 	}
 	r.Error = err.Error()
 	switch verdict := judge(err); verdict.Action {

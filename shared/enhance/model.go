@@ -30,12 +30,15 @@ func (e *Enhancer) ask(ctx context.Context, c client, t ticket.Ticket, b evidenc
 	if e.Model == nil {
 		return draft{missing: "no language model is configured"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, modelLimit)
+	defer cancel()
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanLLMCall)
 	defer span.End()
 
-	request := prompt.Build(prompt.Input{Ticket: t, Bundle: b, Settings: c.tenant.Settings, Nonce: rand.Text()})
-	var hidden map[string]int
-	request.User, hidden = redact.Text(request.User)
+	hide := &hider{found: map[string]int{}}
+	request := prompt.Build(prompt.Input{Ticket: hide.ticket(t), Bundle: hide.bundle(b), Settings: c.tenant.Settings, Nonce: rand.Text()})
+	request.User = hide.text(request.User) // once more: what only the whole shows
+	hidden := hide.found
 	reply, err := e.complete(ctx, request)
 	d := draft{model: reply.Model, usage: reply.Usage}
 	e.meter(ctx, c, reply, hidden, err)
@@ -48,6 +51,37 @@ func (e *Enhancer) ask(ctx context.Context, c client, t ticket.Ticket, b evidenc
 		d.missing = "the language model's answer had no claim that the evidence supports"
 	}
 	return d
+}
+
+// hider takes out what must not leave the tenant, before anything is cut: half
+// a key is not recognised.
+type hider struct{ found map[string]int }
+
+func (h *hider) text(s string) string {
+	clean, counts := redact.Text(s)
+	for what, n := range counts {
+		h.found[what] += n
+	}
+	return clean
+}
+
+// maxHidden is how much of a description is looked through: far more than a
+// prompt takes.
+const maxHidden = 64 << 10
+
+func (h *hider) ticket(t ticket.Ticket) ticket.Ticket {
+	t.Subject, t.Description = h.text(t.Subject), h.text(t.Description[:min(len(t.Description), maxHidden)])
+	return t
+}
+
+func (h *hider) bundle(b evidence.Bundle) evidence.Bundle {
+	items := make([]evidence.Item, len(b.Items))
+	for i, it := range b.Items {
+		it.Title, it.Text = h.text(it.Title), h.text(it.Text)
+		items[i] = it
+	}
+	b.Items = items
+	return b
 }
 
 // complete asks, and once more where that may help.

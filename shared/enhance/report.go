@@ -2,6 +2,7 @@ package enhance
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -23,6 +24,9 @@ func (e *Enhancer) report(ctx context.Context, ev ticket.Event, v queue.Verdict,
 		e.Outcomes.add(now, true)
 		metric.EnhancementRequests.Add(ctx, 1, metric.With(id, metric.Operation("enhance"), metric.Status("success")))
 		metric.EnhancementAge.Record(ctx, now.Sub(ev.Received).Seconds(), metric.With(id))
+	case errors.Is(err, context.Canceled): // told to stop: the queue gives it to another
+		e.Log.InfoContext(ctx, "enhancement given back", append(fields, "status", "retry", "error", err.Error())...)
+		return
 	case v.Action == queue.Again:
 		e.Log.InfoContext(ctx, "enhancement put off", append(fields, "status", "retry", "again_in_ms", v.Delay.Milliseconds(), "error", err.Error())...)
 		metric.EnhancementRequests.Add(ctx, 1, metric.With(id, metric.Operation("enhance"), metric.Status("retry")))
@@ -34,7 +38,9 @@ func (e *Enhancer) report(ctx context.Context, ev ticket.Event, v queue.Verdict,
 		e.Outcomes.add(now, false)
 		metric.EnhancementRequests.Add(ctx, 1, metric.With(id, metric.Operation("enhance"), metric.Status("failure")))
 	}
-	metric.EnhancementDuration.Record(ctx, took.Seconds(), metric.With(id, metric.Operation("enhance")))
+	if v.Action != queue.Again {
+		metric.EnhancementDuration.Record(ctx, took.Seconds(), metric.With(id, metric.Operation("enhance")))
+	}
 }
 
 // Outcomes remembers how the jobs of the last hour ended in this process, for

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -140,7 +141,10 @@ func ask(ctx context.Context, q Query, limit time.Duration, s Source) (items []I
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
-			items, err = nil, fmt.Errorf("%s: panic: %v", s.Name(), r)
+			items, err = nil, fmt.Errorf("%s: panic with a %T", s.Name(), r)
+			if known, ok := r.(runtime.Error); ok { // any other panic may quote the ticket
+				err = fmt.Errorf("%s: panic: %w", s.Name(), known)
+			}
 		}
 	}()
 	items, err = s.Find(ctx, q)

@@ -79,8 +79,9 @@ type Tokens interface {
 	// Token gives the cached token for key, or calls fetch once, however many
 	// ask, and keeps its answer for the time that fetch returns.
 	Token(ctx context.Context, key string, fetch func(context.Context) (string, time.Duration, error)) (string, error)
-	// Drop forgets a token that the other side refused.
-	Drop(ctx context.Context, key string)
+	// Drop forgets a token that the other side refused. A newer one, which is
+	// kept for key meanwhile, stays.
+	Drop(ctx context.Context, key, token string)
 }
 
 // Set is the explicit list of everything of one sort that can be connected.

@@ -22,15 +22,45 @@ import (
 // schemaSQL describes everything that migrations make, one line each.
 const schemaSQL = `
 SELECT coalesce(array_agg(line ORDER BY line), '{}') FROM (
-    SELECT format('column %s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default) FROM information_schema.columns
-    WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'
+    SELECT format('column %s.%s %s %s %s %s', table_name, column_name, data_type, is_nullable, column_default, generation_expression)
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'
     UNION ALL SELECT format('index %s', indexdef) FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%'
-    UNION ALL SELECT format('policy %s.%s %s %s %s', tablename, policyname, roles, qual, with_check) FROM pg_policies
-    UNION ALL SELECT format('function %s %s', p.oid::regprocedure, p.proacl) FROM pg_proc p WHERE pronamespace = 'public'::regnamespace
-    UNION ALL SELECT format('table %s %s %s', relname, relacl, relforcerowsecurity) FROM pg_class
+    UNION ALL SELECT format('constraint %s.%s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'goose%'
+    UNION ALL SELECT format('policy %s.%s %s %s %s %s %s', tablename, policyname, permissive, cmd, roles, qual, with_check) FROM pg_policies
+    UNION ALL SELECT format('function %s %s %s %s %s', p.oid::regprocedure, proowner::regrole, prosecdef, proconfig, p.proacl)
+    FROM pg_proc p WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT format('table %s %s %s %s', relname, relacl, relrowsecurity, relforcerowsecurity) FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT LIKE 'goose%'
 ) AS made (line)`
 
+// seedSQL gives the tenant named $1 a row in every table, where it has none.
+// tablesSQL counts the rows of
+// every table.
+const (
+	seedSQL = `
+INSERT INTO tenant_configs (tenant_id, name) VALUES ('$1', '$1') ON CONFLICT DO NOTHING;
+INSERT INTO connections (id, tool, sealed_values, sealed_signing) VALUES ('$1', 'jira', '', '') ON CONFLICT DO NOTHING;
+INSERT INTO connection_tenants VALUES ('$1', '$1', '') ON CONFLICT DO NOTHING;
+INSERT INTO enhancement_history (tenant_id, job_id, tool, connection_id, ticket_id, kind, received_at)
+VALUES ('$1', '7d444840-9dc0-11d1-b245-5ffdce74fad2', 'jira', '$1', '7', 'created', now()) ON CONFLICT DO NOTHING;
+INSERT INTO ticket_leases VALUES ('$1', '$1', '7', gen_random_uuid(), gen_random_uuid(), now()) ON CONFLICT DO NOTHING;
+INSERT INTO ticket_history (tenant_id, connection_id, ticket_id, subject, description, source)
+VALUES ('$1', '$1', '7', 's', 'd', 'bulk_import') ON CONFLICT DO NOTHING;
+INSERT INTO articles (tenant_id, connection_id, article_id, title, body) VALUES ('$1', '$1', '7', 't', 'b') ON CONFLICT DO NOTHING;
+INSERT INTO systems (tenant_id, connection_id, system_id, hostname) VALUES ('$1', '$1', '7', 'SRV') ON CONFLICT DO NOTHING;
+INSERT INTO system_addresses SELECT tenant_id, '10.0.0.7', id FROM systems WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
+INSERT INTO postings SELECT tenant_id, 'ticket', 'printer', id, 1, 1 FROM ticket_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
+INSERT INTO corpora VALUES ('$1', 'ticket', 1, 1) ON CONFLICT DO NOTHING;
+INSERT INTO corpus_terms VALUES ('$1', 'ticket', 'printer', 1) ON CONFLICT DO NOTHING;
+INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now()) ON CONFLICT DO NOTHING`
+	tablesSQL = `
+SELECT relname::text, (xpath('//c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I', relname), false, true, '')))[1]::text::int
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname NOT LIKE 'goose%'`
+)
+
+// TestEveryMigrationGoesDownAndUpAgain has rows in every table, for what goes
+// through on empty ones may fail on those of an installation.
 func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -41,12 +71,14 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 	}
 	before := schema(t, owner)
 	for version := len(files) - 1; version >= 0; version-- {
+		seed(t, db)
 		if n, err := postgres.MigrateDown(t.Context(), db.OwnerURL, int64(version)); n != len(files)-version || err != nil {
 			t.Fatalf("down to %d: %d, %v; want %d", version, n, err, len(files)-version)
 		}
 		if left := schema(t, owner); version == 0 && len(left) > 0 {
 			t.Errorf("after all went down there is still:\n%s", strings.Join(left, "\n"))
 		}
+		wantRows(t, owner) // in the tables of the migrations that stay
 		if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != len(files)-version || err != nil {
 			t.Fatalf("up from %d: %d, %v; want %d", version, n, err, len(files)-version)
 		}
@@ -56,6 +88,26 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 	}
 	if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v; want 0", n, err)
+	}
+}
+
+// TestNobodyMakesThingsInOurSchema holds where the database comes as before
+// Postgres 15.
+func TestNobodyMakesThingsInOurSchema(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	if _, err := postgres.MigrateDown(t.Context(), db.OwnerURL, 0); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, db.OwnerURL, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+	if _, err := postgres.Migrate(t.Context(), db.OwnerURL); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []string{"app_user", "queue_user", "directory_reader", "directory_writer"} {
+		var may bool
+		if err := db.Owner(t).QueryRow(t.Context(), "SELECT has_schema_privilege($1, 'public', 'CREATE')", role).Scan(&may); err != nil || may {
+			t.Errorf("%s may make things in public: %v, %v", role, may, err)
+		}
 	}
 }
 
@@ -111,6 +163,7 @@ func TestOwnerNeedsNoSuperuser(t *testing.T) {
 	}
 	db := pgtest.DB{AppURL: appURL}
 	db.AddTenants(t, "acme", "globex")
+	execute(t, appURL, "SELECT put_connection('msp', 'jira', '', '', false, false, '{a,b}', '{acme,globex}')")
 	var n int
 	if err := db.App(t).Pool.QueryRow(t.Context(), "SELECT count(*) FROM directory_tenants()").Scan(&n); err != nil || n != 2 {
 		t.Errorf("the directory has %d tenants, %v; want 2", n, err)
@@ -280,4 +333,33 @@ func schema(t *testing.T, owner *pgxpool.Pool) (lines []string) {
 		t.Fatal(err)
 	}
 	return lines
+}
+
+// seed gives two tenants a row in every table.
+func seed(t *testing.T, db pgtest.DB) {
+	t.Helper()
+	for _, id := range []string{"acme", "globex"} {
+		execute(t, db.OwnerURL, strings.ReplaceAll(seedSQL, "$1", id))
+	}
+	wantRows(t, db.Owner(t))
+}
+
+// wantRows wants two rows or more in every table that there is.
+func wantRows(t *testing.T, owner *pgxpool.Pool) {
+	t.Helper()
+	rows, err := owner.Query(t.Context(), tablesSQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table string
+	var n int
+	_, err = pgx.ForEachRow(rows, []any{&table, &n}, func() error {
+		if n < 2 {
+			t.Errorf("table %s has %d rows, want one for each of two tenants: add it to seedSQL", table, n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

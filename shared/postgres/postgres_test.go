@@ -230,6 +230,7 @@ func TestRolesThatRowLevelSecurityDoesNotHoldAreRefused(t *testing.T) {
 		"superuser":  {db.OwnerURL, "is a superuser"},
 		"bypass":     {role("BYPASSRLS"), "has BYPASSRLS"},
 		"directory":  {role("IN ROLE directory_reader"), "is a member of directory_reader, which reads all tenants"},
+		"writer":     {role("IN ROLE directory_writer"), "is a member of directory_writer, which writes all connections"},
 		"tableowner": {role("", "CREATE TABLE owned (n int)", "ALTER TABLE owned OWNER TO $role"), "owns tables"},
 		"harmless":   {role(""), ""},
 	} {

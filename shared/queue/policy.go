@@ -54,6 +54,9 @@ func (p Policy) Decide(m Message, err error, now time.Time) Verdict {
 	if d, ok := errors.AsType[*discardError](err); ok {
 		return Verdict{Action: Done, Reason: d.Error()}
 	}
+	if b, ok := errors.AsType[*buryError](err); ok {
+		return Verdict{Action: Dead, Reason: b.Error(), Failed: true}
+	}
 	if later, ok := errors.AsType[*retryAfterError](err); ok {
 		if now.Sub(m.Sent) >= p.GiveUp {
 			return Verdict{Action: Dead, Reason: fmt.Sprintf("put off for %s: %s", p.GiveUp, later.reason)}

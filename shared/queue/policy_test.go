@@ -99,3 +99,13 @@ func TestSteeringErrorsKeepTheirReason(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsBuriedIsDeadAtOnceWithItsReason(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	err := fmt.Errorf("post: %w", queue.Bury(errors.New("mandatory field missing")))
+	v := queue.DefaultPolicy.Decide(queue.Message{Sent: now}, err, now)
+	if v.Action != queue.Dead || !strings.Contains(v.Reason, "mandatory field missing") {
+		t.Errorf("verdict %+v", v)
+	}
+}

@@ -49,8 +49,9 @@ type Message struct {
 }
 
 // Handler works on one message. Nil means done. Discard means never again,
-// and that is fine. RetryAfter means later, and that is no failure. Any other
-// error is counted against Policy.
+// and that is fine. Bury means never again by itself, and an operator has to
+// look. RetryAfter means later, and that is no failure. Any other error is
+// counted against Policy.
 type Handler func(context.Context, Message) error
 
 // Sender appends messages durably: when Send returns nil, they survive every
@@ -118,6 +119,15 @@ func Discard(reason error) error { return &discardError{reason} }
 
 func (e *discardError) Error() string { return "discarded: " + e.reason.Error() }
 func (e *discardError) Unwrap() error { return e.reason }
+
+type buryError struct{ reason error }
+
+// Bury says that another try does not help before somebody acts: the tool
+// rejects what we write. The message goes to the dead letters at once.
+func Bury(reason error) error { return &buryError{reason} }
+
+func (e *buryError) Error() string { return "needs an operator: " + e.reason.Error() }
+func (e *buryError) Unwrap() error { return e.reason }
 
 type retryAfterError struct {
 	after  time.Duration

@@ -73,6 +73,9 @@ func Setup(ctx context.Context, service, level, format string, out io.Writer) (T
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithBatcher(spans))
 	otel.SetTracerProvider(tracers)
 	otel.SetTextMapPropagator(propagation.TraceContext{})
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.Warn("telemetry", "operation", "telemetry", "error", err.Error())
+	}))
 
 	return Telemetry{
 		Log:     log,

@@ -67,17 +67,41 @@ type Connection struct {
 	AllowPlain bool
 	Disabled   bool
 	// Routes maps the tool's own account (organisation, project) to a tenant.
-	// The key "" takes every ticket: a connection of a single client.
+	// The key "" takes every ticket, and stands alone: a connection of a
+	// single client.
 	Routes map[string]ID
 }
 
-// Route gives the tenant that owns tickets of the tool's account.
+// Route gives the tenant that owns tickets of the tool's account. An account
+// that nobody mapped belongs to nobody.
 func (c Connection) Route(account string) (ID, bool) {
-	if id, ok := c.Routes[account]; ok {
-		return id, true
+	if c.OneClient() {
+		return c.Routes[""], true
 	}
-	id, ok := c.Routes[""]
+	if account == "" {
+		return "", false
+	}
+	id, ok := c.Routes[account]
 	return id, ok
+}
+
+// OneClient tells whether every ticket of the connection belongs to the same
+// tenant, whatever its account.
+func (c Connection) OneClient() bool {
+	_, all := c.Routes[""]
+	return all && len(c.Routes) == 1
+}
+
+// CheckRoutes says what is wrong with the routes: none, or one that takes
+// every ticket beside others.
+func (c Connection) CheckRoutes() error {
+	if len(c.Routes) == 0 {
+		return errors.New("it has no route: say which tenant its tickets belong to")
+	}
+	if _, ok := c.Routes[""]; ok && len(c.Routes) > 1 {
+		return errors.New("one tenant gets every ticket, so others cannot share it: give each tenant's account in the tool (--account)")
+	}
+	return nil
 }
 
 // Serves tells whether any ticket of the connection may belong to id.

@@ -32,6 +32,7 @@ var directory = tenant.Directory{
 		"acme":   {ID: "acme", Tool: "sdp", Routes: map[string]tenant.ID{"": "acme"}},
 		"acme-2": {ID: "acme-2", Tool: "sdp", Routes: map[string]tenant.ID{"": "acme"}},
 		"shared": {ID: "shared", Tool: "sdp", Routes: map[string]tenant.ID{"Globex Ltd": "globex", "Acme Ltd": "acme"}},
+		"mixed":  {ID: "mixed", Tool: "mixed", Routes: map[string]tenant.ID{"": "acme", "Globex Ltd": "globex"}},
 		"off":    {ID: "off", Tool: "sdp", Disabled: true, Routes: map[string]tenant.ID{"": "globex"}},
 	},
 }
@@ -82,11 +83,22 @@ func TestRouteGivesATenantOnlyToItsAccounts(t *testing.T) {
 		{"shared", "Acme Ltd", "acme", true},
 		{"shared", "Initech", "", false},
 		{"shared", "", "", false},
+		{"mixed", "Initech", "", false}, // never the catch-all's, once accounts are told apart
+		{"mixed", "", "", false},
 		{"acme", "whatever", "acme", true},
 	} {
 		got, ok := directory.Connections[c.connection].Route(c.account)
 		if got != c.want || ok != c.ok {
 			t.Errorf("%s: Route(%q) = %q, %v", c.connection, c.account, got, ok)
+		}
+	}
+}
+
+func TestRoutesAreOneForAllOrOneForEachAccount(t *testing.T) {
+	t.Parallel()
+	for id, good := range map[string]bool{"acme": true, "shared": true, "mixed": false, "none": false} {
+		if err := directory.Connections[id].CheckRoutes(); (err == nil) != good {
+			t.Errorf("%s: %v", id, err)
 		}
 	}
 }

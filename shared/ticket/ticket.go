@@ -82,6 +82,14 @@ type Event struct {
 	Received time.Time `json:"received"`
 }
 
+// As gives the same event for the ticket under another key, with a job of its
+// own.
+func (e Event) As(key string) Event {
+	e.Ref.Key = key
+	e.Job = JobID(e.Ref, e.Kind, e.Job)
+	return e
+}
+
 // Told is the ticket as the webhook told it. It is a hint: the ticket is read
 // again through the tool's API.
 type Told struct {
@@ -95,8 +103,8 @@ type Told struct {
 
 // JobID is the deterministic id of the work that a delivery asks for: a
 // version-8 UUID of the sha256 of tenant, tool, ticket, kind and the
-// delivery's id, or a hash of its body where the tool sends no id. The same
-// delivery always gives the same job.
+// delivery's id, or what stands for it where the tool sends none (see package
+// webhook). The same delivery always gives the same job.
 func JobID(ref Ref, kind Kind, delivery string) string {
 	sum := sha256.Sum256(joined(string(ref.Tenant), ref.Tool, ref.Connection, ref.Key, string(kind), delivery))
 	b := sum[:16]

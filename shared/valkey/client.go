@@ -1,7 +1,7 @@
 // Package valkey keeps what several processes share for a short time, on any
 // server of the Redis protocol (ElastiCache, Valkey, Redis): the memory of
-// webhooks (Seen), the rate of each tenant (Limiter), a Cache, and access
-// tokens (Tokens).
+// webhooks (Seen), the rate of each tenant (Limiter), and access tokens
+// (Tokens).
 //
 // None of it is worth waiting for. Where the server does not answer at once,
 // each decides in the process instead, counted in cache_fallback_total, and

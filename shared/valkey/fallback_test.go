@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/deskhand/deskhand/shared/tenant"
 )
@@ -35,32 +36,24 @@ func TestServerStoppedInTheMiddleIsDoneWithout(t *testing.T) {
 	clock := clockAt(start)
 	c.Now = clock.now
 	name := "stopped-" + unique()
-	seen, limiter, cache, tokens := c.Seen(10*time.Minute), c.Limiter(2), c.Cache(name), c.Tokens(newBox())
+	seen, limiter, tokens := c.Seen(10*time.Minute), c.Limiter(2), c.Tokens(newBox())
 	fetched := 0
 	fetch := func(context.Context) (string, time.Duration, error) {
 		fetched++
 		return fmt.Sprint("token-", fetched), time.Hour, nil
 	}
-	seen.Mark(ctx, "acme", "before")
-	cache.Set(ctx, "acme", "k", []byte("before"), time.Hour)
-	if got, _ := tokens.Token(ctx, "sdp", fetch); got != "token-1" || fallbacks(t, name) != 0 {
+	seen.Mark(ctx, "acme", "before", "job before")
+	if got, _ := tokens.Token(ctx, "sdp", fetch); got != "token-1" || !pinged(ctx, c, name) || fallbacks(t, name) != 0 {
 		t.Fatalf("token is %s, and %d fallbacks with the server up", got, fallbacks(t, name))
 	}
 
 	server.Close()
 
-	seen.Mark(ctx, "acme", "during")
-	for job, want := range map[string]bool{"before": true, "during": true, "never": false} {
-		if got := seen.Has(ctx, "acme", job); got != want {
-			t.Errorf("job marked %s: seen is %v", job, got)
+	seen.Mark(ctx, "acme", "during", "job during")
+	for delivery, want := range map[string]string{"before": "job before", "during": "job during", "never": ""} {
+		if got, ok := seen.Job(ctx, "acme", delivery); got != want || ok != (want != "") {
+			t.Errorf("delivery marked %s: job is %q, seen %v", delivery, got, ok)
 		}
-	}
-	if v, ok := cache.Get(ctx, "acme", "k"); !ok || string(v) != "before" {
-		t.Errorf("cache has %q, %v", v, ok)
-	}
-	cache.Set(ctx, "acme", "k", []byte("during"), time.Hour)
-	if v, ok := cache.Get(ctx, "acme", "k"); !ok || string(v) != "during" {
-		t.Errorf("cache has %q, %v", v, ok)
 	}
 	for i, want := range []bool{true, true, false} {
 		if ok, after := limiter.Allow(ctx, "acme"); ok != want || (!ok && after != 30*time.Second) {
@@ -70,28 +63,32 @@ func TestServerStoppedInTheMiddleIsDoneWithout(t *testing.T) {
 	if ok, _ := limiter.Allow(ctx, "globex"); !ok {
 		t.Error("another tenant is refused")
 	}
-	tokens.Drop(ctx, "sdp")
+	tokens.Drop(ctx, "sdp", "token-1")
 	if got, _ := tokens.Token(ctx, "sdp", fetch); got != "token-2" {
 		t.Errorf("token is %s", got)
 	}
 	if err := c.Ping(ctx); err == nil {
 		t.Error("a stopped server answers")
 	}
-	if n := fallbacks(t, name); n != 3 {
-		t.Errorf("%d fallbacks are counted, want 3", n)
+	if pinged(ctx, c, name) || fallbacks(t, name) != 1 {
+		t.Errorf("%d fallbacks are counted, want 1", fallbacks(t, name))
 	}
 
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	cache.Get(ctx, "acme", "k")
-	if n := fallbacks(t, name); n != 4 {
-		t.Errorf("%d fallbacks: the server is not left alone for a second", n)
+	if pinged(ctx, c, name) || fallbacks(t, name) != 2 {
+		t.Errorf("%d fallbacks: the server is not left alone for a second", fallbacks(t, name))
 	}
 	clock.advance(pause)
-	if v, ok := cache.Get(ctx, "acme", "k"); !ok || string(v) != "before" || fallbacks(t, name) != 4 {
-		t.Errorf("back again, the cache has %q, %v: want the server's word", v, ok)
+	if !pinged(ctx, c, name) || fallbacks(t, name) != 2 {
+		t.Errorf("%d fallbacks: the server is back, and is not asked", fallbacks(t, name))
 	}
+}
+
+// pinged asks the server for the least, as an operation of this name.
+func pinged(ctx context.Context, c *Client, name string) bool {
+	return c.ask(ctx, name, func(ctx context.Context, server *redis.Client) error { return server.Ping(ctx).Err() })
 }
 
 func TestServerThatHangsCostsItsTimeoutOnce(t *testing.T) {
@@ -102,12 +99,12 @@ func TestServerThatHangsCostsItsTimeoutOnce(t *testing.T) {
 	seen := c.Seen(time.Minute)
 	began := time.Now()
 	for i := range 1000 {
-		seen.Mark(t.Context(), "acme", fmt.Sprint(i))
+		seen.Mark(t.Context(), "acme", fmt.Sprint(i), "job")
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("1,000 decisions took %s", took)
 	}
-	if !seen.Has(t.Context(), "acme", "999") {
+	if _, ok := seen.Job(t.Context(), "acme", "999"); !ok {
 		t.Error("what was marked is not seen")
 	}
 }
@@ -116,12 +113,10 @@ func TestCallerThatGaveUpIsNoFaultOfTheServer(t *testing.T) {
 	t.Parallel()
 	c := open(t, "redis://"+miniredis.RunT(t).Addr())
 	name := "gave-up-" + unique()
-	cache := c.Cache(name)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	cache.Set(ctx, "acme", "k", []byte("v"), time.Hour)
-	if _, ok := cache.Get(ctx, "acme", "k"); !ok || fallbacks(t, name) != 0 {
-		t.Errorf("found %v, %d fallbacks", ok, fallbacks(t, name))
+	if ok := pinged(ctx, c, name); !ok || fallbacks(t, name) != 0 {
+		t.Errorf("answered %v, %d fallbacks", ok, fallbacks(t, name))
 	}
 }
 
@@ -132,52 +127,46 @@ func TestWithoutServerEverythingStaysInTheProcess(t *testing.T) {
 	clock := clockAt(start)
 	c.Now = clock.now
 	name := "none-" + unique()
-	seen, limiter, cache := c.Seen(10*time.Minute), c.Limiter(1), c.Cache(name)
-	seen.Mark(ctx, "acme", "job")
-	cache.Set(ctx, "acme", "k", []byte("v"), time.Minute)
-	cache.Set(ctx, "acme", "never", []byte("v"), -time.Minute)
+	seen, limiter := c.Seen(10*time.Minute), c.Limiter(1)
+	seen.Mark(ctx, "acme", "delivery", "job")
 	if ok, _ := limiter.Allow(ctx, "acme"); !ok {
 		t.Error("the first is refused")
 	}
-	if _, ok := cache.Get(ctx, "acme", "never"); ok || seen.Has(ctx, "globex", "job") {
-		t.Error("there is what was never set")
+	if _, ok := seen.Job(ctx, "globex", "delivery"); ok {
+		t.Error("another tenant's delivery is seen")
 	}
-	if err := c.Ping(ctx); err != nil || fallbacks(t, name) != 0 {
+	if err := c.Ping(ctx); err != nil || pinged(ctx, c, name) || fallbacks(t, name) != 0 {
 		t.Errorf("ping: %v, %d fallbacks", err, fallbacks(t, name))
 	}
 
 	clock.advance(time.Minute)
 
-	if _, ok := cache.Get(ctx, "acme", "k"); ok {
-		t.Error("the cached value outlives its time")
-	}
 	if ok, _ := limiter.Allow(ctx, "acme"); !ok {
 		t.Error("the next minute's is refused")
 	}
-	if !seen.Has(ctx, "acme", "job") {
-		t.Error("the job is forgotten too soon")
+	if _, ok := seen.Job(ctx, "acme", "delivery"); !ok {
+		t.Error("the delivery is forgotten too soon")
 	}
 	clock.advance(9 * time.Minute)
-	if seen.Has(ctx, "acme", "job") {
-		t.Error("the job is remembered too long")
+	if _, ok := seen.Job(ctx, "acme", "delivery"); ok {
+		t.Error("the delivery is remembered too long")
 	}
 }
 
 func TestProcessKeepsABoundedAmount(t *testing.T) {
 	t.Parallel()
 	c := open(t, "")
-	cache, limiter := c.Cache("big"), c.Limiter(5)
-	value := make([]byte, 1<<20)
-	for i := range 100 {
-		cache.Set(t.Context(), "acme", fmt.Sprint(i), value, time.Hour)
+	seen, limiter := c.Seen(time.Hour), c.Limiter(5)
+	for i := range 150_000 {
+		seen.Mark(t.Context(), "acme", fmt.Sprint(i), "job")
 	}
 	for i := range 15_000 {
 		limiter.Allow(t.Context(), tenant.ID(fmt.Sprint("t", i)))
 	}
-	cache.own.CleanUp()
+	seen.own.CleanUp()
 	limiter.own.CleanUp()
-	if n, m := cache.own.WeightedSize(), limiter.own.EstimatedSize(); n > ownBytes || m > 10_000 {
-		t.Errorf("%d bytes and %d tenants are kept", n, m)
+	if n, m := seen.own.EstimatedSize(), limiter.own.EstimatedSize(); n > 100_000 || m > 10_000 {
+		t.Errorf("%d deliveries and %d tenants are kept", n, m)
 	}
 }
 

@@ -10,42 +10,44 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// Seen remembers jobs for a while. Without the server a process remembers
-// those that it marked itself, up to 100,000.
+// Seen remembers deliveries and their jobs for a while. It implements
+// webhook.Memory. Without the server a process remembers those that it marked
+// itself, up to 100,000.
 type Seen struct {
 	client *Client
 	window time.Duration
-	own    *otter.Cache[string, kept[struct{}]]
+	own    *otter.Cache[string, kept[string]]
 }
 
 // Seen gives a memory of this length.
 func (c *Client) Seen(window time.Duration) *Seen {
-	return &Seen{c, window, local(c, otter.Options[string, kept[struct{}]]{MaximumSize: 100_000})}
+	return &Seen{c, window, local(c, otter.Options[string, kept[string]]{MaximumSize: 100_000})}
 }
 
-// Has tells whether the tenant's job was marked within the window.
-func (s *Seen) Has(ctx context.Context, id tenant.ID, job string) bool {
-	key := s.key(id, job)
-	if _, ok := s.own.GetIfPresent(key); ok {
-		return true
+// Job gives the job of the tenant's delivery, if that was marked within the
+// window.
+func (s *Seen) Job(ctx context.Context, id tenant.ID, delivery string) (job string, seen bool) {
+	key := s.key(id, delivery)
+	if own, ok := s.own.GetIfPresent(key); ok {
+		return own.Value, true
 	}
-	var found int64
 	s.client.ask(ctx, "seen", func(ctx context.Context, server *redis.Client) (err error) {
-		found, err = server.Exists(ctx, key).Result()
+		job, err = server.Get(ctx, key).Result()
 		return err
 	})
-	return found > 0
+	return job, job != ""
 }
 
-// Mark remembers the tenant's job, in the process and on the server.
-func (s *Seen) Mark(ctx context.Context, id tenant.ID, job string) {
-	key := s.key(id, job)
-	s.own.Set(key, kept[struct{}]{Until: s.client.Now().Add(s.window)})
+// Mark remembers the tenant's delivery and its job, in the process and on the
+// server.
+func (s *Seen) Mark(ctx context.Context, id tenant.ID, delivery, job string) {
+	key := s.key(id, delivery)
+	s.own.Set(key, kept[string]{job, s.client.Now().Add(s.window)})
 	s.client.ask(ctx, "seen", func(ctx context.Context, server *redis.Client) error {
-		return server.Set(ctx, key, 1, s.window).Err()
+		return server.Set(ctx, key, job, s.window).Err()
 	})
 }
 
-func (s *Seen) key(id tenant.ID, job string) string {
-	return "deskhand:seen:" + string(id) + ":" + job
+func (s *Seen) key(id tenant.ID, delivery string) string {
+	return "deskhand:seen:" + string(id) + ":" + delivery
 }

@@ -1,7 +1,6 @@
 package valkey
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -50,21 +49,26 @@ func (t *Tokens) Token(ctx context.Context, key string, fetch func(context.Conte
 	return got.Value.Text.Reveal(), err
 }
 
-// Drop forgets the token that this process last gave for key. A newer one,
-// which another process has fetched meanwhile, is kept.
-func (t *Tokens) Drop(ctx context.Context, key string) {
-	old, ok := t.own.Invalidate(key)
-	if !ok {
-		return
+// Drop forgets this token, here and on the server, if it is still the one that
+// is kept for key: of several callers that were refused with one token, the
+// later ones leave the newer token alone that the first has fetched. The
+// server is first, else another caller could have the old token from there.
+func (t *Tokens) Drop(ctx context.Context, key, text string) {
+	if shared, ok := t.shared(ctx, key); ok && shared.Value.Text.Reveal() == text {
+		t.client.ask(ctx, "token", func(ctx context.Context, server *redis.Client) error {
+			return unless.Run(ctx, server, []string{name(key)}, shared.Value.Sealed).Err()
+		})
 	}
-	t.client.ask(ctx, "token", func(ctx context.Context, server *redis.Client) error {
-		now, err := server.Get(ctx, name(key)).Bytes()
-		if err == nil && bytes.Equal(now, old.Value.Sealed) {
-			err = server.Del(ctx, name(key)).Err()
+	t.own.ComputeIfPresent(key, func(old kept[token]) (kept[token], otter.ComputeOp) {
+		if old.Value.Text.Reveal() != text {
+			return old, otter.CancelOp
 		}
-		return err
+		return old, otter.InvalidateOp
 	})
 }
+
+// unless deletes a key, unless it has got another value meanwhile.
+var unless = redis.NewScript(`if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end return 0`)
 
 // wire is what is sealed: a token, and until when it is good.
 type wire struct {

@@ -3,6 +3,7 @@ package valkey
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -162,7 +163,7 @@ func TestTokenThatCannotBeSealedOrOpenedIsFetched(t *testing.T) {
 		if after, _ := server.Get("deskhand:token:" + name); name == "not to be sealed" && after != before {
 			t.Errorf("%s: the server has %q", name, after)
 		}
-		tokens.Drop(t.Context(), name)
+		tokens.Drop(t.Context(), name, "ours")
 	}
 }
 
@@ -180,6 +181,58 @@ func TestPanicOfAFetchLeavesNobodyWaiting(t *testing.T) {
 	got, err := tokens.Token(t.Context(), "sdp", func(context.Context) (string, time.Duration, error) { return "token", time.Hour, nil })
 	if got != "token" || err != nil {
 		t.Errorf("after the panic the token is %q, %v", got, err)
+	}
+}
+
+func TestRevokedTokenIsRefreshedOnceHoweverManyWereRefused(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{"alone": "", "with a server": "redis://" + miniredis.RunT(t).Addr()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tokens := open(t, url).Tokens(newBox())
+			var fetched atomic.Int32
+			ask := func() string {
+				got, _ := tokens.Token(t.Context(), "sdp", func(context.Context) (string, time.Duration, error) {
+					return fmt.Sprint("token-", fetched.Add(1)), time.Hour, nil
+				})
+				return got
+			}
+			revoked := ask()
+			retry := func() {
+				tokens.Drop(t.Context(), "sdp", revoked)
+				if got := ask(); got != "token-2" {
+					t.Errorf("after the refusal the token is %s", got)
+				}
+			}
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(retry)
+			}
+			wg.Wait()
+			wg.Go(retry) // was refused as the others were, and learns it last
+			wg.Wait()
+			if n := fetched.Load(); n != 2 {
+				t.Errorf("fetched %d times, want once and one refresh", n)
+			}
+		})
+	}
+}
+
+// TestDropReachesTheServerFromAProcessThatForgot drops by token, not by what
+// the process has itself.
+func TestDropReachesTheServerFromAProcessThatForgot(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	box := newBox()
+	one, two := open(t, "redis://"+server.Addr()).Tokens(box), open(t, "redis://"+server.Addr()).Tokens(box)
+	_, _ = one.Token(t.Context(), "sdp", func(context.Context) (string, time.Duration, error) { return "token", time.Hour, nil })
+	two.Drop(t.Context(), "sdp", "another")
+	if !server.Exists("deskhand:token:sdp") {
+		t.Error("another token than the refused one is dropped")
+	}
+	two.Drop(t.Context(), "sdp", "token")
+	if server.Exists("deskhand:token:sdp") {
+		t.Error("the refused token stays on the server")
 	}
 }
 

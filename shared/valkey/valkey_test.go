@@ -54,10 +54,9 @@ func suite(t *testing.T, url string) {
 	t.Helper()
 	p := pair{open(t, url), open(t, url), tenant.ID("acme-" + unique()), tenant.ID("globex-" + unique())}
 	for name, hold := range map[string]func(*testing.T, pair){
-		"a job seen by one is seen by the other":            seenByBoth,
-		"a tenant's share is one for both":                  shareIsOne,
-		"a cached value is had by both, in its tenant only": cachedForBoth,
-		"a token is fetched once for both, and is sealed":   tokenFetchedOnce,
+		"a delivery seen by one is seen by the other":     seenByBoth,
+		"a tenant's share is one for both":                shareIsOne,
+		"a token is fetched once for both, and is sealed": tokenFetchedOnce,
 		"ping": answers,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,17 +75,19 @@ type pair struct {
 func seenByBoth(t *testing.T, p pair) {
 	t.Helper()
 	a, b := p.one.Seen(10*time.Minute), p.two.Seen(10*time.Minute)
-	if a.Has(t.Context(), p.acme, "job") {
-		t.Error("a job is seen before it is marked")
+	check := func(s *Seen, id tenant.ID, delivery, want string) {
+		t.Helper()
+		if job, seen := s.Job(t.Context(), id, delivery); job != want || seen != (want != "") {
+			t.Errorf("%s of %s has job %q, seen %v; want %q", delivery, id, job, seen, want)
+		}
 	}
-	a.Mark(t.Context(), p.acme, "job")
-	if !a.Has(t.Context(), p.acme, "job") || !b.Has(t.Context(), p.acme, "job") {
-		t.Error("a marked job is not seen")
-	}
-	if b.Has(t.Context(), p.globex, "job") || b.Has(t.Context(), p.acme, "other") {
-		t.Error("another tenant's or another job is seen")
-	}
-	expires(t, p.one, "deskhand:seen:"+string(p.acme)+":job", 10*time.Minute)
+	check(a, p.acme, "delivery", "")
+	a.Mark(t.Context(), p.acme, "delivery", "job")
+	check(a, p.acme, "delivery", "job")
+	check(b, p.acme, "delivery", "job")
+	check(b, p.globex, "delivery", "")
+	check(b, p.acme, "other", "")
+	expires(t, p.one, "deskhand:seen:"+string(p.acme)+":delivery", 10*time.Minute)
 }
 
 func shareIsOne(t *testing.T, p pair) {
@@ -105,31 +106,6 @@ func shareIsOne(t *testing.T, p pair) {
 		t.Error("another tenant is refused")
 	}
 	expires(t, p.one, "deskhand:limit:"+string(p.acme), time.Minute)
-}
-
-func cachedForBoth(t *testing.T, p pair) {
-	t.Helper()
-	a, b := p.one.Cache("articles"), p.two.Cache("articles")
-	a.Set(t.Context(), p.acme, "vpn", []byte("1"), time.Hour)
-	a.Set(t.Context(), p.acme, "vpn", []byte("2"), time.Hour)
-	a.Set(t.Context(), p.acme, "gone", []byte("1"), 0)
-	for _, c := range []*Cache{a, b} {
-		if v, ok := c.Get(t.Context(), p.acme, "vpn"); !ok || string(v) != "2" {
-			t.Errorf("value is %q, %v", v, ok)
-		}
-		for _, miss := range []struct {
-			id  tenant.ID
-			key string
-		}{{p.globex, "vpn"}, {p.acme, "printer"}, {p.acme, "gone"}} {
-			if v, ok := c.Get(t.Context(), miss.id, miss.key); ok {
-				t.Errorf("%s of %s is %q", miss.key, miss.id, v)
-			}
-		}
-	}
-	if _, ok := p.two.Cache("systems").Get(t.Context(), p.acme, "vpn"); ok {
-		t.Error("another cache has the value")
-	}
-	expires(t, p.one, "deskhand:articles:"+string(p.acme)+":vpn", time.Hour)
 }
 
 func tokenFetchedOnce(t *testing.T, p pair) {
@@ -152,15 +128,15 @@ func tokenFetchedOnce(t *testing.T, p pair) {
 	}
 	expires(t, p.one, "deskhand:token:"+key, time.Hour)
 
-	a.Drop(t.Context(), key) // refused: a fetches another
+	a.Drop(t.Context(), key, "token-1") // refused: a fetches another
 	if got, _ := a.Token(t.Context(), key, fetch); got != "token-2" {
 		t.Errorf("after a drop the token is %s", got)
 	}
-	b.Drop(t.Context(), key) // still means the first: the second stays
+	b.Drop(t.Context(), key, "token-1") // still means the first: the second stays
 	if got, _ := b.Token(t.Context(), key, fetch); got != "token-2" || fetched != 2 {
 		t.Errorf("the other process has %s after %d fetches", got, fetched)
 	}
-	b.Drop(t.Context(), "unknown")
+	b.Drop(t.Context(), "unknown", "token-1")
 }
 
 func answers(t *testing.T, p pair) {
@@ -174,11 +150,10 @@ func TestEveryKeyBeginsWithDeskhand(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	c := open(t, "redis://"+server.Addr())
-	c.Seen(time.Minute).Mark(t.Context(), "acme", "j")
+	c.Seen(time.Minute).Mark(t.Context(), "acme", "d", "j")
 	c.Limiter(10).Allow(t.Context(), "acme")
-	c.Cache("articles").Set(t.Context(), "acme", "k", []byte("v"), time.Minute)
 	_, _ = c.Tokens(newBox()).Token(t.Context(), "sdp", func(context.Context) (string, time.Duration, error) { return "t", time.Minute, nil })
-	want := []string{"deskhand:articles:acme:k", "deskhand:limit:acme", "deskhand:seen:acme:j", "deskhand:token:sdp"}
+	want := []string{"deskhand:limit:acme", "deskhand:seen:acme:d", "deskhand:token:sdp"}
 	if diff := cmp.Diff(want, server.Keys()); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}

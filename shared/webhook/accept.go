@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
@@ -42,6 +43,7 @@ type delivery struct {
 	found  string    // the connection it is for, genuine or not
 	tenant tenant.ID // only once the signature is known to be genuine
 	ticket string
+	key    string // the same for every repetition of the delivery
 	job    string
 }
 
@@ -82,7 +84,7 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if ok, after := rc.Limit.Allow(ctx, owner); !ok {
 		return &refusal{status: http.StatusTooManyRequests, text: "too many webhooks of this tenant", after: max(after, time.Second)}
 	}
-	return rc.send(ctx, d.event(conn, said, rc.Now()))
+	return rc.once(ctx, d, d.event(conn, said, rc.Now()))
 }
 
 // read checks method and content type, and reads the body.
@@ -131,23 +133,43 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 	return said, nil
 }
 
-// event makes the event, and gives the delivery its job id.
+// event makes the event, and gives the delivery its key and its job id.
+//
+// Where the tool sends no delivery id, the body stands in for it, together
+// with the time: a thin body ({"id":"1042"}) comes again, the same to the
+// byte, when the ticket is changed or reopened, and that is another job.
 func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, now time.Time) ticket.Event {
 	ref := ticket.Ref{Tenant: d.tenant, Tool: conn.Tool, Connection: conn.ID, Key: said.Key}
-	id := said.Delivery
+	id, slot := said.Delivery, ""
 	if id == "" {
 		sum := sha256.Sum256(d.body)
-		id = hex.EncodeToString(sum[:])
+		id, slot = hex.EncodeToString(sum[:]), "@"+strconv.FormatInt(now.Truncate(Window).Unix(), 10)
 	}
-	d.job = ticket.JobID(ref, d.kind, id)
+	d.key = ticket.JobID(ref, d.kind, id)
+	d.job = ticket.JobID(ref, d.kind, id+slot)
 	return ticket.Event{Job: d.job, Ref: ref, Kind: d.kind, Told: said.Told, Signed: true, Received: now}
 }
 
-// send appends the event to its queue, unless it was there lately.
-func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
-	if rc.Seen.Has(ctx, ev.Ref.Tenant, ev.Job) {
+// once queues the event, unless the delivery was queued lately: then it has
+// the job that it got the first time.
+func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event) error {
+	if job, seen := rc.Seen.Job(ctx, d.tenant, d.key); seen {
+		d.job = job
 		return nil
 	}
+	if err := rc.send(ctx, ev); err != nil {
+		return err
+	}
+	// Only now: had it been marked before, a crash in between would lose the
+	// event, as its repetition would be taken for done. What a crash at this
+	// line queues twice has one job id (two, for a body without delivery id
+	// on both sides of a slot's border), and the ledger runs a job once.
+	rc.Seen.Mark(ctx, d.tenant, d.key, ev.Job)
+	return nil
+}
+
+// send appends the event to its queue.
+func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
 	body, err := json.Marshal(ev)
 	if err != nil {
 		return fmt.Errorf("webhook: event of %s: %w", ev.Ref, err)
@@ -168,10 +190,6 @@ func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
 		}
 		return &refusal{status: http.StatusServiceUnavailable, text: "not queued, send it again", after: 5 * time.Second, cause: err}
 	}
-	// Only now: had it been marked before, a crash in between would lose the
-	// event, as its repetition would be taken for done. What a crash at this
-	// line queues twice has one job id, and the ledger runs a job once.
-	rc.Seen.Mark(ctx, ev.Ref.Tenant, ev.Job)
 	return nil
 }
 

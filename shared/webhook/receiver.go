@@ -45,12 +45,19 @@ type Receiver struct {
 	Log   *slog.Logger
 }
 
-// Memory remembers the jobs that were queued in the last ten minutes, so that
-// a delivery that is repeated is not queued again. It may forget: the ledger
-// stops what it lets through.
+// Window is for how long a delivery that comes again is a repetition.
+const Window = 10 * time.Minute
+
+// Memory remembers the deliveries of each tenant that were queued in the last
+// Window, and their jobs, so that one that is repeated is not queued again.
+// delivery is an opaque key of connection, kind, ticket, and the delivery's id
+// or the hash of its body. It may forget: what it lets through has the same
+// job id as before, and the ledger runs a job once. Only where the tool sends
+// no delivery id does the job id change with each slot of a Window.
 type Memory interface {
-	Has(ctx context.Context, id tenant.ID, job string) bool
-	Mark(ctx context.Context, id tenant.ID, job string)
+	// Job gives the job of a delivery that was marked within the Window.
+	Job(ctx context.Context, id tenant.ID, delivery string) (job string, seen bool)
+	Mark(ctx context.Context, id tenant.ID, delivery, job string)
 }
 
 // Limiter counts the genuine webhooks of a tenant and says whether one more is

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,8 @@ const (
 	TimestampHeader = "X-ServiceDesk-Timestamp"
 )
 
-// window is how far the timestamp may be from our clock, either way.
-const window = 5 * time.Minute
+// skew is how far the timestamp may be from our clock, either way.
+const skew = 5 * time.Minute
 
 const prefix = "sha256="
 
@@ -54,11 +55,18 @@ func authenticate(conn tenant.Connection, h http.Header, body []byte, now time.T
 		return unauthorised("missing or wrong signature")
 	case timestamp == "" && !conn.AllowPlain:
 		return unauthorised("no timestamp")
+	case timestamp == "" && stamped.Match(body):
+		return unauthorised("no timestamp header, but a timestamp before the body")
 	case timestamp != "" && !recent(timestamp, now):
 		return unauthorised("timestamp outside of the window")
 	}
 	return nil
 }
+
+// stamped is how the text begins that is signed with a timestamp. In plain mode
+// such a body is refused: a signature with a timestamp, once captured, would
+// otherwise be a plain one of timestamp, dot and body, and good for ever.
+var stamped = regexp.MustCompile(`^[0-9]{9,12}\.`)
 
 // nobody is the secret of connections that do not exist.
 var nobody = secret.New("no connection has this secret")
@@ -86,5 +94,5 @@ func recent(timestamp string, now time.Time) bool {
 	if err != nil {
 		return false
 	}
-	return now.Sub(time.Unix(int64(seconds), 0)).Abs() <= window
+	return now.Sub(time.Unix(int64(seconds), 0)).Abs() <= skew
 }

@@ -97,59 +97,86 @@ func presumed(conn tenant.Connection, claimed string) tenant.ID {
 	return only
 }
 
-// maxKeys is how many keys of a body are looked at before it is known to be
-// genuine.
+// maxKeys is how many keys of a JSON object, and how many fields of a form, are
+// looked at before the body is known to be genuine.
 const maxKeys = 256
 
 // claims scans a body that nobody vouches for yet for the tenants that it
 // names: as tenant_id or tenant, in a form or at the top of a JSON object, or
-// in the JSON of a form's field payload or input_data. It gives each name once
-// and reads JSON only as far as it is sound.
+// in the JSON of a form's field payload or input_data. It gives each name
+// once, at most two, as two are one too many, and reads JSON only as far as it
+// is sound.
 func claims(form bool, body []byte) []string {
 	var names []string
-	add := func(name string) {
+	add := func(name string) (more bool) {
 		if name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
+		return len(names) < 2
 	}
-	if !form {
+	if form {
+		scanForm(body, add)
+	} else {
 		scan(body, add)
-		return names
-	}
-	fields, _ := url.ParseQuery(string(body)) // what cannot be parsed is left out
-	for _, key := range []string{"tenant_id", "tenant"} {
-		for _, name := range fields[key] {
-			add(name)
-		}
-	}
-	for _, key := range []string{"payload", "input_data"} {
-		for _, text := range fields[key] {
-			scan([]byte(text), add)
-		}
 	}
 	return names
 }
 
-// scan calls found with the tenants at the top of a JSON object.
-func scan(object []byte, found func(name string)) {
+// scanForm calls found with the tenants in the first fields of a form, until
+// that returns false.
+func scanForm(body []byte, found func(name string) (more bool)) {
+	fields, _ := url.ParseQuery(string(head(body))) // what cannot be parsed is left out
+	for _, key := range []string{"tenant_id", "tenant"} {
+		for _, name := range fields[key] {
+			if !found(name) {
+				return
+			}
+		}
+	}
+	for _, key := range []string{"payload", "input_data"} {
+		for _, text := range fields[key] {
+			if !scan([]byte(text), found) {
+				return
+			}
+		}
+	}
+}
+
+// head gives the first maxKeys fields of a form.
+func head(form []byte) []byte {
+	end := 0
+	for range maxKeys {
+		i := bytes.IndexByte(form[end:], '&')
+		if i < 0 {
+			return form
+		}
+		end += i + 1
+	}
+	return form[:end-1]
+}
+
+// scan calls found with the tenants at the top of a JSON object, until that
+// returns false, which it then returns, too.
+func scan(object []byte, found func(name string) (more bool)) (more bool) {
 	dec := json.NewDecoder(bytes.NewReader(object))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return
+		return true
 	}
 	var value json.RawMessage // reused: most values are only skipped
 	for range maxKeys {
 		if !dec.More() {
-			return
+			return true
 		}
 		key, err := dec.Token()
 		if err != nil || dec.Decode(&value) != nil {
-			return
+			return true
 		}
 		var name string
-		if (key == "tenant_id" || key == "tenant") && json.Unmarshal(value, &name) == nil {
-			found(name)
+		if (key == "tenant_id" || key == "tenant") && json.Unmarshal(value, &name) == nil && !found(name) {
+			return false
 		}
 	}
+	return true
 }
 
 // single gives the value of a header that may stand only once. Several values

@@ -138,8 +138,8 @@ func (q *recorder) Send(ctx context.Context, messages ...queue.Message) error {
 		<-ctx.Done()
 		return errors.Join(queue.ErrUnavailable, ctx.Err())
 	}
-	if q.err != nil {
-		return q.err
+	if err := errors.Join(q.err, ctx.Err()); err != nil {
+		return err
 	}
 	q.sent = append(q.sent, messages...)
 	return nil
@@ -151,16 +151,26 @@ func (q *recorder) messages() []queue.Message {
 	return q.sent
 }
 
-// memory remembers forever.
-type memory struct{ jobs sync.Map }
-
-func (m *memory) Has(_ context.Context, id tenant.ID, job string) bool {
-	_, ok := m.jobs.Load(string(id) + job)
-	return ok
+// memory remembers for a Window of its receiver's time.
+type memory struct {
+	jobs sync.Map
+	rc   *webhook.Receiver
 }
 
-func (m *memory) Mark(_ context.Context, id tenant.ID, job string) {
-	m.jobs.Store(string(id)+job, true)
+// marked is a job, and when it was marked.
+type marked struct {
+	job string
+	at  time.Time
+}
+
+func (m *memory) Job(_ context.Context, id tenant.ID, delivery string) (string, bool) {
+	v, _ := m.jobs.Load(string(id) + "/" + delivery)
+	was, ok := v.(marked)
+	return was.job, ok && m.rc.Now().Sub(was.at) < webhook.Window
+}
+
+func (m *memory) Mark(_ context.Context, id tenant.ID, delivery, job string) {
+	m.jobs.Store(string(id)+"/"+delivery, marked{job, m.rc.Now()})
 }
 
 // limit allows each tenant this many webhooks; 0 for any number.
@@ -221,10 +231,11 @@ func setup(t *testing.T) *bundle {
 			return standIn{}, nil
 		},
 		Enhance: b.enhance, Catalogue: b.catalogue,
-		Seen: &memory{}, Limit: b.limit,
-		Now: func() time.Time { return now },
-		Log: slog.New(slog.NewJSONHandler(b.log, nil)),
+		Limit: b.limit,
+		Now:   func() time.Time { return now },
+		Log:   slog.New(slog.NewJSONHandler(b.log, nil)),
 	}
+	b.Seen = &memory{rc: b.Receiver}
 	server := httptest.NewServer(b.Routes())
 	t.Cleanup(server.Close)
 	b.url = server.URL

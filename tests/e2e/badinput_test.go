@@ -139,6 +139,86 @@ func TestAToolInTroubleIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestANoteThatMayBeThereIsLookedForUntilItIsKnown lets the note be written
+// without an answer, then keeps the next try from finding out.
+func TestANoteThatMayBeThereIsLookedForUntilItIsKnown(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	desk := w.desks["acme"]
+	key := desk.AddTicket(printing)
+	down := servicedeskplusfake.Fault{Route: "GET requests/{id}/notes", Times: -1, Status: 500, Body: `{"response_status":{"status_code":4004,"status":"failed"}}`}
+	desk.Fail(servicedeskplusfake.Fault{Route: "POST requests/{id}/notes", DropAfter: true})
+	desk.Fail(down)
+	job := w.created("acme", key)
+	w.failedWith(job, "may or may not")
+	down.Route = "GET requests/{id}"
+	desk.Fail(down)
+	w.hurry(1)
+	w.failedWith(job, "read request")
+	desk.Heal()
+	w.hurry(1)
+	if r := w.ended(job); r.Status != "completed" || len(desk.Notes(key)) != 1 {
+		t.Errorf("record %+v, %d notes", r, len(desk.Notes(key)))
+	}
+}
+
+// TestAToolThatHangsOnReadingStillGetsANote does without the ticket: the
+// webhook's signed text stands in.
+func TestAToolThatHangsOnReadingStillGetsANote(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	desk := w.desks["acme"]
+	key := desk.AddTicket(printing)
+	desk.Fail(servicedeskplusfake.Fault{Route: "GET requests/{id}", Times: -1, Delay: 40 * time.Second})
+	code, answer, _ := w.send(delivery{path: "/webhook/servicedesk/acme", key: signing("acme"), body: fmt.Sprintf(`{"ticket_id":%q,"subject":"Printer","description":"The printer hangs"}`, key)})
+	if code != http.StatusAccepted {
+		t.Fatalf("%d %v", code, answer)
+	}
+	w.eventually("the note", 60*time.Second, func() bool { return len(desk.Notes(key)) == 1 })
+	if note := desk.Notes(key)[0]; !strings.Contains(note.Body, "rests on the text that the webhook brought") {
+		t.Errorf("the note does not say so:\n%s", note.Body)
+	}
+}
+
+// TestALogNeverQuotesATicket lets the tool cut a ticket's JSON in half.
+func TestALogNeverQuotesATicket(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	key := w.desks["acme"].AddTicket(printing)
+	w.desks["acme"].Fail(servicedeskplusfake.Fault{Route: "GET requests/{id}", Times: 3, Truncate: true})
+	job := w.created("acme", key)
+	w.failedWith(job, "broken JSON")
+	if strings.Contains(w.log.String(), "is stuck") {
+		t.Errorf("the log quotes the ticket:\n%s", w.log)
+	}
+}
+
+// TestANoteThatTheToolRejectsIsBuriedAtOnce does not bother the tool again
+// before an operator acted.
+func TestANoteThatTheToolRejectsIsBuriedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	key := w.desks["acme"].AddTicket(printing)
+	w.desks["acme"].Fail(servicedeskplusfake.Fault{
+		Route: "POST requests/{id}/notes", Times: -1, Status: 400, Body: `{"response_status":{"status_code":4000,"status":"failed","messages":[{"status_code":4012,"fields":["category"]}]}}`,
+	})
+	job := w.created("acme", key)
+	if r := w.ended(job); r.Status != "failed" || !strings.Contains(r.Error, "operator") {
+		t.Errorf("record: %+v", r)
+	}
+	w.eventually("the dead letter", 20*time.Second, func() bool { return strings.Contains(w.cli("queue", "peek", "--dead"), job) })
+}
+
+// failedWith waits until a try of the job failed with this text.
+func (w *world) failedWith(job, text string) {
+	w.t.Helper()
+	w.eventually("a try that failed with "+text, 60*time.Second, func() bool {
+		var got string
+		err := w.owner.QueryRow(w.t.Context(), "SELECT error FROM enhancement_history WHERE job_id = $1", job).Scan(&got)
+		return err == nil && strings.Contains(got, text)
+	})
+}
+
 func TestACredentialThatIsRefusedBecomesADeadLetterWithItsReason(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -148,11 +228,7 @@ func TestACredentialThatIsRefusedBecomesADeadLetterWithItsReason(t *testing.T) {
 	})
 	// Four tries would take two minutes: the last one is made now.
 	job := w.created("acme", key)
-	w.eventually("the first try failed", 30*time.Second, func() bool {
-		var text string
-		err := w.owner.QueryRow(t.Context(), "SELECT error FROM enhancement_history WHERE job_id = $1", job).Scan(&text)
-		return err == nil && text != ""
-	})
+	w.failedWith(job, "credential")
 	w.hurry(3)
 	if r := w.ended(job); r.Status != "failed" || !strings.Contains(r.Error, "credential") {
 		t.Errorf("record: %+v", r)

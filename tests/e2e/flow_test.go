@@ -59,6 +59,9 @@ func (w *world) toldEveryStep(job, key string) {
 		if l["tenant"] != "acme" || l["ticket"] != key || l["operation"] == nil {
 			w.t.Errorf("a line lacks its tenant, ticket or operation: %v", l)
 		}
+		if msg := l["msg"]; l["duration_ms"] == nil && msg != "enhancement started" {
+			w.t.Errorf("a line lacks its duration: %v", l)
+		}
 	}
 	for _, want := range []string{"webhook received", "enhancement started", "outgoing call", "the model answered", "enhancement completed"} {
 		if !said[want] {
@@ -135,6 +138,27 @@ func TestARepeatedOrChangedTicketKeepsOneNote(t *testing.T) {
 	}
 }
 
+// TestATicketNamedInTwoWaysGetsOneNote sends the number that people see and
+// the tool's own id, as webhooks of the cloud edition may.
+func TestATicketNamedInTwoWaysGetsOneNote(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	named := printing
+	named.Key, named.Number = "146001000000123456", "102"
+	key := w.desks["globex"].AddTicket(named)
+	w.model.Next(llmtest.Delay(time.Second), llmtest.Delay(time.Second))
+	byNumber, byKey := w.created("globex", "102"), w.created("globex", key)
+	for _, job := range []string{byNumber, byKey} {
+		if r := w.ended(job); r.Status != "completed" {
+			t.Errorf("record: %+v", r)
+		}
+	}
+	w.empty()
+	if notes := w.desks["globex"].Notes(key); len(notes) != 1 {
+		t.Errorf("%d notes", len(notes))
+	}
+}
+
 func TestAResolvedTicketIsFoundByTheNextOne(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -151,6 +175,7 @@ func TestAResolvedTicketIsFoundByTheNextOne(t *testing.T) {
 		err := w.owner.QueryRow(t.Context(), "SELECT count(*) FROM ticket_history WHERE tenant_id = 'acme' AND source = 'webhook_resolved' AND resolution <> ''").Scan(&n)
 		return err == nil && n == 1
 	})
+	w.eventually("the log line that the past ticket was stored", 10*time.Second, func() bool { return strings.Contains(w.log.String(), "past ticket stored") })
 	next := w.desks["acme"].AddTicket(ticket.Ticket{Subject: "Blank labels again", Description: "ZBR-7 prints blank labels, ribbon changed yesterday.", Status: "Open"})
 	w.created("acme", next)
 	if note := w.note("acme", next); !strings.Contains(note.Body, "wrong way round") {

@@ -18,31 +18,42 @@ import (
 	"github.com/deskhand/deskhand/shared/llm/llmtest"
 )
 
-// binary builds a function once, as it is deployed.
-var binary = sync.OnceValues(func() (string, error) {
+// enhancer builds the enhancement function once, as it is deployed.
+var enhancer = sync.OnceValues(func() (string, error) { return buildFunction("enhance") })
+
+// buildFunction builds a function into a folder of its own, with further flags of go
+// build where given.
+func buildFunction(function string, flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "deskhand-e2e-")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "enhance")
-	out, err := exec.Command("go", "build", "-o", path, "../../functions/enhance").CombinedOutput()
+	path := filepath.Join(dir, function)
+	args := append(append([]string{"build"}, flags...), "-o", path, "../../functions/"+function)
+	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // worker runs the enhancement function as a process of its own.
 func (w *world) worker() *exec.Cmd {
 	w.t.Helper()
-	path, err := binary()
+	path, err := enhancer()
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.process(path, freeAddr(w.t))
+}
+
+// process runs a built function on the world's configuration.
+func (w *world) process(path, addr string) *exec.Cmd {
+	w.t.Helper()
 	cmd := exec.Command(path)
 	cmd.Env = append(os.Environ(),
 		"DATABASE_URL="+w.cfg.DatabaseURL.Reveal(), "DATABASE_QUEUE_URL="+w.cfg.DatabaseQueueURL.Reveal(), "REDIS_URL="+w.cfg.RedisURL.Reveal(),
-		"SEALING_KEY="+w.cfg.SealingKey.Reveal(), "OPENAI_BASE_URL="+w.cfg.OpenAIBaseURL, "OPENAI_API_KEY=k", "HTTP_ADDR="+freeAddr(w.t),
+		"SEALING_KEY="+w.cfg.SealingKey.Reveal(), "OPENAI_BASE_URL="+w.cfg.OpenAIBaseURL, "OPENAI_API_KEY=k", "HTTP_ADDR="+addr,
 	)
 	cmd.Stdout, cmd.Stderr = w.log, w.log
 	if err := cmd.Start(); err != nil {
@@ -58,6 +69,7 @@ type gate struct {
 	reached chan struct{}
 	open    chan struct{}
 	once    sync.Once
+	lost    bool // the call never arrives
 }
 
 func newGate() *gate { return &gate{reached: make(chan struct{}), open: make(chan struct{})} }
@@ -68,6 +80,9 @@ func (g *gate) pass() {
 	if first {
 		close(g.reached)
 		<-g.open
+		if g.lost {
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 
@@ -126,12 +141,12 @@ func TestAWorkerKilledAnywhereLeavesOneNote(t *testing.T) {
 		// arrange makes the job stop at the step; reached tells when it did.
 		arrange func(t *testing.T) (w *world, reached func() bool, open func())
 	}{
-		{"fetched, before begin", behindWall("enhancement_history", "INSERT", "true")},
-		{"begun, before the lease", behindWall("ticket_leases", "INSERT", "true")},
+		{"fetched, before the lease", behindWall("ticket_leases", "INSERT", "true")},
+		{"leased, before the record", behindWall("enhancement_history", "INSERT", "true")},
 		{"begun, before the ticket is read", atTool(http.MethodGet, "/requests/1001", false)},
 		{"read, before the model answers", atModel},
 		{"asked, before posting is recorded", behindWall("enhancement_history", "UPDATE", "NEW.posting AND NOT OLD.posting")},
-		{"posting, before the note is written", atTool(http.MethodPost, "/notes", false)},
+		{"posting, and the note never arrives", atTool(http.MethodPost, "/notes", false)},
 		{"written, before the tool answers", atTool(http.MethodPost, "/notes", true)},
 		{"answered, before the record is completed", behindWall("enhancement_history", "UPDATE", "NEW.status = 'completed'")},
 		{"completed, before the queue knows", behindWall("river.river_job", "UPDATE", "NEW.state = 'completed' AND NEW.queue = 'enhancement'")},
@@ -186,6 +201,7 @@ func atTool(method, suffix string, afterwards bool) func(*testing.T) (*world, fu
 	return func(t *testing.T) (*world, func() bool, func()) {
 		t.Helper()
 		g := newGate()
+		g.lost = !afterwards
 		before, after := g.hook(method, suffix), (func(*http.Request))(nil)
 		if afterwards {
 			before, after = nil, before
@@ -237,7 +253,7 @@ func TestAWorkerDrainsOnSIGTERM(t *testing.T) {
 // configuration.
 func TestAFunctionSaysWhatItLacks(t *testing.T) {
 	t.Parallel()
-	path, err := binary()
+	path, err := enhancer()
 	if err != nil {
 		t.Fatal(err)
 	}

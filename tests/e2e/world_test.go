@@ -128,7 +128,7 @@ func buildOn(t *testing.T, db pgtest.DB, before, after func(*http.Request)) *wor
 		t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t),
 		desks: map[tenant.ID]*servicedeskplusfake.Server{
 			"acme":   servicedeskplusfake.New(servicedeskplusfake.Options{APIKey: "key-of-acme", Before: before, After: after}),
-			"globex": servicedeskplusfake.New(servicedeskplusfake.Options{APIKey: "key-of-globex"}),
+			"globex": servicedeskplusfake.New(servicedeskplusfake.Options{Dialect: servicedeskplusfake.Cloud, RefreshToken: "key-of-globex", RefreshQuota: 100}),
 		},
 	}
 	w.cfg = config.Config{
@@ -160,10 +160,22 @@ func (w *world) connect() {
 		}
 		if err := a.Tenants.PutConnection(w.t.Context(), tenant.Connection{
 			ID: string(id), Tool: "servicedesk_plus", Signing: []secret.Text{signing(id)}, Routes: map[string]tenant.ID{"": id},
-			Values: integration.Values{"base_url": s.URL, "api_key": "key-of-" + string(id)},
+			Values: values(id, s.URL),
 		}); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+}
+
+// values are the fields of the connection: acme is on-premises, globex in the
+// cloud.
+func values(id tenant.ID, address string) integration.Values {
+	if id == "acme" {
+		return integration.Values{"base_url": address, "api_key": "key-of-acme"}
+	}
+	return integration.Values{
+		"edition": "cloud", "base_url": address, "portal": "itdesk", "accounts_url": address,
+		"client_id": "demo-client", "client_secret": "demo-client-secret", "refresh_token": "key-of-globex",
 	}
 }
 

@@ -46,13 +46,15 @@ ON CONFLICT (tenant_id, job_id) DO UPDATE
 SET status = CASE h.status WHEN 'failed' THEN 'pending' ELSE h.status END, tries = h.tries + excluded.tries, updated_at = now(), ended_at = NULL
 RETURNING status, tries`
 
-// What earlier tries and jobs left on the ticket.
+// What earlier tries and jobs left on the ticket. A note that may have been
+// written counts until a job completes with one.
 const formerSQL = `
 SELECT coalesce(last.note_id, ''), coalesce(last.revision, ''), EXISTS (
     SELECT FROM enhancement_history
-    WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND posting AND status <> 'completed')
+    WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND posting
+      AND updated_at > coalesce(last.ended_at, '-infinity'))
 FROM (SELECT) one LEFT JOIN LATERAL (
-    SELECT note_id, revision FROM enhancement_history
+    SELECT note_id, revision, ended_at FROM enhancement_history
     WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND status = 'completed' AND note_id <> ''
     ORDER BY ended_at DESC, id DESC LIMIT 1) last ON true`
 

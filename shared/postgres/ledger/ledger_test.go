@@ -110,9 +110,7 @@ func TestOtherTriesFindTheTicketBusy(t *testing.T) {
 		t.Error("a busy try does not show in updated_at")
 	}
 	// Another ticket, connection or tenant is not held up.
-	elsewhere := other
-	elsewhere.Ref.Connection, elsewhere.Job = "other", ticket.JobID(elsewhere.Ref, ticket.Created, "elsewhere")
-	for _, ev := range []ticket.Event{event("acme", "1043", "x"), event("globex", "1042", "x"), elsewhere} {
+	for _, ev := range []ticket.Event{event("acme", "1043", "x"), event("globex", "1042", "x"), elsewhere(other)} {
 		begin(t, l, ev, long)
 	}
 }
@@ -234,25 +232,61 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 	run("acme", "1042", "b", enhance.Enhancement{Status: enhance.Completed, NoteID: "n2", Revision: "r2"})
 	run("acme", "1042", "c", enhance.Enhancement{Status: enhance.Completed, Skipped: "unchanged", Revision: "r3", Posting: true})
 	run("acme", "1042", "d", enhance.Enhancement{Status: enhance.Failed, NoteID: "n4", Revision: "r4"})
+	run("acme", "1045", "a", enhance.Enhancement{Status: enhance.Failed, Posting: true})
+	run("acme", "1045", "b", enhance.Enhancement{Status: enhance.Completed, NoteID: "n5", Revision: "r5"})
 	run("globex", "1042", "a", enhance.Enhancement{Status: enhance.Completed, NoteID: "secret", Revision: "secret"})
 	run("globex", "1042", "b", enhance.Enhancement{Status: enhance.Failed, Posting: true})
 	run("acme", "1043", "a", enhance.Enhancement{Status: enhance.Failed, Posting: true})
 
+	// Another connection has tickets with the same numbers.
+	for key, e := range map[string]enhance.Enhancement{
+		"1042": {Status: enhance.Completed, NoteID: "other", Revision: "other"},
+		"1044": {Status: enhance.Completed, NoteID: "other", Revision: "other"},
+		"1045": {Status: enhance.Failed, Posting: true},
+	} {
+		save(t, l, begin(t, l, elsewhere(event("acme", key, "a")), long), e)
+	}
+
 	for _, tc := range []struct {
-		id      tenant.ID
-		key     string
+		ev      ticket.Event
 		note    string
 		posting bool
 	}{
-		{"acme", "1042", "n2 r2", false},
-		{"acme", "1043", " ", true},
-		{"acme", "1044", " ", false},
-		{"globex", "1042", "secret secret", true},
+		{event("acme", "1042", "last"), "n2 r2", true}, // c may have written, and was closed before it could find out
+		{event("acme", "1045", "last"), "n5 r5", false},
+		{event("acme", "1043", "last"), " ", true},
+		{event("acme", "1044", "last"), " ", false},
+		{event("globex", "1042", "last"), "secret secret", true},
+		{elsewhere(event("acme", "1042", "last")), "other other", false},
+		{elsewhere(event("acme", "1043", "last")), " ", false},
+		{elsewhere(event("acme", "1045", "last")), " ", true},
 	} {
-		a := begin(t, l, event(tc.id, tc.key, "last"), long)
+		a := begin(t, l, tc.ev, long)
 		if got := a.NoteID + " " + a.Revision; got != tc.note || a.Posting != tc.posting {
-			t.Errorf("%s %s: note %q, posting %v; want %q, %v", tc.id, tc.key, got, a.Posting, tc.note, tc.posting)
+			t.Errorf("%s: note %q, posting %v; want %q, %v", tc.ev.Ref, got, a.Posting, tc.note, tc.posting)
 		}
+	}
+}
+
+// TestTheLastNoteIsTheOneThatEndedLast has a job that begins first, is put off,
+// and ends after one that began later. The planner is told that the table is
+// small: else it reads the index, whose order is the one we want.
+func TestTheLastNoteIsTheOneThatEndedLast(t *testing.T) {
+	t.Parallel()
+	l, db := newLedger(t)
+	early, late := event("acme", "1042", "early"), event("acme", "1042", "late")
+	save(t, l, begin(t, l, early, long), enhance.Enhancement{Status: enhance.Pending, RetryAt: received})
+	save(t, l, begin(t, l, late, long), enhance.Enhancement{Status: enhance.Completed, NoteID: "n1", Revision: "r1"})
+	a := begin(t, l, early, long)
+	if a.NoteID != "n1" {
+		t.Errorf("the early job finds note %q, want n1", a.NoteID)
+	}
+	save(t, l, a, enhance.Enhancement{Status: enhance.Completed, NoteID: "n2", Revision: "r2"})
+	if _, err := db.Owner(t).Exec(t.Context(), "ANALYZE enhancement_history"); err != nil {
+		t.Fatal(err)
+	}
+	if a := begin(t, l, event("acme", "1042", "last"), long); a.NoteID != "n2" || a.Revision != "r2" {
+		t.Errorf("the last job finds note %s at %s, want n2 at r2", a.NoteID, a.Revision)
 	}
 }
 
@@ -370,6 +404,14 @@ func newLedger(t *testing.T) (ledger.Ledger, pgtest.DB) {
 func event(id tenant.ID, key, delivery string) ticket.Event {
 	ref := ticket.Ref{Tenant: id, Tool: "servicedesk_plus", Connection: "sdp", Key: key}
 	return ticket.Event{Job: ticket.JobID(ref, ticket.Created, delivery), Ref: ref, Kind: ticket.Created, Received: received}
+}
+
+// elsewhere is an event of the ticket with the same number in another
+// connection.
+func elsewhere(ev ticket.Event) ticket.Event {
+	ev.Ref.Connection = "other"
+	ev.Job = ticket.JobID(ev.Ref, ev.Kind, ev.Job)
+	return ev
 }
 
 func begin(t *testing.T, l ledger.Ledger, ev ticket.Event, hold time.Duration) enhance.Attempt {

@@ -1,6 +1,8 @@
 package slots_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,12 +24,9 @@ func TestASlotIsClaimedOnceByManyProcesses(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				first, err := s.Claim(t.Context(), id, schedule, at)
+				err := s.Claim(t.Context(), id, schedule, at, func(context.Context) error { won.Add(1); return nil })
 				if err != nil {
 					t.Error(err)
-				}
-				if first {
-					won.Add(1)
 				}
 			})
 		}
@@ -39,6 +38,10 @@ func TestASlotIsClaimedOnceByManyProcesses(t *testing.T) {
 	}
 	if n := claims("acme", "articles", slot); n != 0 {
 		t.Errorf("the same slot was claimed again %d times", n)
+	}
+	broken := errors.New("the queue is down")
+	if err := s.Claim(t.Context(), "globex", "articles", slot, func(context.Context) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("a claim whose work failed: %v", err)
 	}
 	if n := claims("globex", "articles", slot); n != 1 {
 		t.Errorf("the other tenant's slot was claimed %d times", n)

@@ -107,22 +107,12 @@ ON CONFLICT (tenant_id) DO UPDATE
 SET name = excluded.name, settings = excluded.settings, disabled = excluded.disabled, version = t.version + 1, updated_at = now()
 WHERE (t.name, t.settings, t.disabled) IS DISTINCT FROM (excluded.name, excluded.settings, excluded.disabled)`
 
-const (
-	lockConnectionSQL = `SELECT pg_advisory_xact_lock(hashtextextended('connection/' || $1, 0))`
-	servedSQL         = `SELECT DISTINCT r.value FROM directory_connections() c, jsonb_each_text(c.routes) r WHERE c.id = $1`
-	switchTenantSQL   = `SELECT set_config('app.tenant', $1, true)`
-	addConnectionSQL  = `
-INSERT INTO connections (id, tool, sealed_values, sealed_signing) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
-	setConnectionSQL = `
-UPDATE connections SET tool = $2, sealed_values = $3, sealed_signing = $4, allow_plain = $5, disabled = $6, version = version + 1, updated_at = now()
-WHERE id = $1`
-	addRouteSQL   = `INSERT INTO connection_tenants (tenant_id, connection_id, account) VALUES (current_tenant(), $1, $2)`
-	dropRoutesSQL = `DELETE FROM connection_tenants WHERE tenant_id = current_tenant() AND connection_id = $1`
-)
+const putConnectionSQL = `SELECT put_connection($1, $2, $3, $4, $5, $6, $7, $8)`
 
 // PutConnection adds the connection or changes it, with its routes, all or
-// nothing. Its tenants must exist. It needs at least one route, because a
-// connection belongs to the tenants that it serves.
+// nothing. It needs at least one route, and gives tenant.ErrUnknown where the
+// tenant of a route does not exist. It is for an operator: it belongs to no
+// tenant's transaction and changes any connection.
 func (s Store) PutConnection(ctx context.Context, c tenant.Connection) error {
 	if err := s.putConnection(ctx, c); err != nil {
 		return fmt.Errorf("tenants: put connection %s: %w", c.ID, err)
@@ -131,73 +121,22 @@ func (s Store) PutConnection(ctx context.Context, c tenant.Connection) error {
 }
 
 func (s Store) putConnection(ctx context.Context, c tenant.Connection) error {
-	if len(c.Routes) == 0 {
-		return errors.New(`it has no route: say which tenant its tickets belong to (account "" for all of them)`)
+	if err := c.CheckRoutes(); err != nil {
+		return err
 	}
 	values, signing, err := s.seal(c)
 	if err != nil {
 		return err
 	}
-	return s.DB.InTenant(ctx, anyTenant(c), func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, lockConnectionSQL, c.ID); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, addConnectionSQL, c.ID, c.Tool, values, signing); err != nil {
-			return err
-		}
-		if err := putRoutes(ctx, tx, c); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, setConnectionSQL, c.ID, c.Tool, values, signing, c.AllowPlain, c.Disabled)
-		if err == nil && tag.RowsAffected() != 1 {
-			err = errors.New("its row is not visible to its tenant")
-		}
-		return err
-	})
-}
-
-// putRoutes makes the routes of c what they are in the database. It is the one
-// place where a transaction goes from tenant to tenant: an account that moves
-// must not be without a tenant in between. It ends in a tenant that c serves.
-func putRoutes(ctx context.Context, tx pgx.Tx, c tenant.Connection) error {
-	rows, err := tx.Query(ctx, servedSQL, c.ID)
-	if err != nil {
-		return err
-	}
-	before, err := pgx.CollectRows(rows, pgx.RowTo[tenant.ID])
-	if err != nil {
-		return err
-	}
-	for _, id := range before {
-		if err := inTenant(ctx, tx, id, dropRoutesSQL, c.ID); err != nil {
-			return err
-		}
-	}
+	accounts, owners := make([]string, 0, len(c.Routes)), make([]string, 0, len(c.Routes))
 	for account, id := range c.Routes {
-		err := inTenant(ctx, tx, id, addRouteSQL, c.ID, account)
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23503" { // foreign_key_violation
-			err = fmt.Errorf("%w: add the tenant first", tenant.ErrUnknown)
-		}
-		if err != nil {
-			return fmt.Errorf("route account %q to tenant %s: %w", account, id, err)
-		}
+		accounts, owners = append(accounts, account), append(owners, string(id))
 	}
-	return nil
-}
-
-func inTenant(ctx context.Context, tx pgx.Tx, id tenant.ID, sql string, args ...any) error {
-	if _, err := tx.Exec(ctx, switchTenantSQL, string(id)); err != nil {
-		return err
+	_, err = s.DB.Pool.Exec(ctx, putConnectionSQL, c.ID, c.Tool, values, signing, c.AllowPlain, c.Disabled, accounts, owners)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23503" { // foreign_key_violation
+		return fmt.Errorf("%s: %w: add the tenant first", e.Message, tenant.ErrUnknown)
 	}
-	_, err := tx.Exec(ctx, sql, args...)
 	return err
-}
-
-func anyTenant(c tenant.Connection) tenant.ID {
-	for _, id := range c.Routes {
-		return id
-	}
-	return ""
 }
 
 func valuesOf(connection string) string  { return "connection/" + connection + "/values" }

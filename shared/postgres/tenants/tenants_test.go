@@ -86,10 +86,10 @@ func TestConnectionIsPutWholeOrNotAtAll(t *testing.T) {
 	}{
 		"no route":       {func(c *tenant.Connection) { c.Routes = nil }, "it has no route"},
 		"unknown tenant": {func(c *tenant.Connection) { c.Routes = map[string]tenant.ID{"a": "acme", "b": "initech"} }, "add the tenant first"},
-		"bad tenant":     {func(c *tenant.Connection) { c.Routes = map[string]tenant.ID{"a": "A'"} }, "tenant id"},
+		"bad tenant":     {func(c *tenant.Connection) { c.Routes = map[string]tenant.ID{"a": "A'"} }, "tenant A' is not there"},
 		"bad id":         {func(c *tenant.Connection) { c.ID = "Not an id" }, "check constraint"},
 		"reserved id":    {func(c *tenant.Connection) { c.ID = "resolved" }, "check constraint"},
-		"bad account":    {func(c *tenant.Connection) { c.Routes = map[string]tenant.ID{"\xff": "acme"} }, "route account"},
+		"bad account":    {func(c *tenant.Connection) { c.Routes = map[string]tenant.ID{"\xff": "acme"} }, "invalid byte sequence"},
 	} {
 		c := msp
 		c.Tool = "changed"
@@ -97,6 +97,9 @@ func TestConnectionIsPutWholeOrNotAtAll(t *testing.T) {
 		err := s.PutConnection(t.Context(), c)
 		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		if errors.Is(err, tenant.ErrUnknown) != strings.Contains(name, "tenant") {
+			t.Errorf("%s: %v, want tenant.ErrUnknown for a tenant that is not there, and only then", name, err)
 		}
 	}
 	if err := s.PutTenant(t.Context(), tenant.Tenant{ID: "No"}); err == nil {

@@ -42,7 +42,8 @@ LIMIT $2`
 func (q *Queue) Peek(ctx context.Context, n int) ([]queue.Message, error) {
 	rows, _ := q.Pool.Query(ctx, peek, q.Name, n)
 	messages, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (queue.Message, error) {
-		return q.scan(row)
+		m, _, err := q.scan(row)
+		return m, err
 	})
 	if err != nil {
 		return nil, q.unavailable("peek", err)
@@ -52,17 +53,21 @@ func (q *Queue) Peek(ctx context.Context, n int) ([]queue.Message, error) {
 
 const list = `
 SELECT args, priority, coalesce(metadata->'outcome', '{}'),
-       coalesce(metadata->'outcome'->>'reason', errors[array_upper(errors, 1)]->>'error', ''), finalized_at
+       coalesce(errors[array_upper(errors, 1)]->>'error', ''), finalized_at
 FROM river.river_job
 WHERE queue = $1 AND state IN ('cancelled', 'discarded')
 ORDER BY finalized_at DESC, id DESC
 LIMIT $2`
 
-// List implements queue.DeadLetters. A body that cannot be opened is left out.
+// List implements queue.DeadLetters. A body that cannot be opened is left out,
+// and for a reason that cannot be opened the error stands.
 func (q *Queue) List(ctx context.Context, n int) ([]queue.DeadLetter, error) {
 	rows, _ := q.Pool.Query(ctx, list, q.Name, n)
 	letters, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d queue.DeadLetter, err error) {
-		d.Message, err = q.scan(row, &d.Reason, &d.Died)
+		var last outcome
+		var known string
+		d.Message, last, err = q.scan(row, &known, &d.Died)
+		d.Reason = q.reason(d.Message.ID, last, known)
 		return d, err
 	})
 	if err != nil {
@@ -72,18 +77,15 @@ func (q *Queue) List(ctx context.Context, n int) ([]queue.DeadLetter, error) {
 }
 
 // scan reads args, priority, outcome and then more.
-func (q *Queue) scan(row pgx.CollectableRow, more ...any) (queue.Message, error) {
-	var (
-		t        task
-		priority int
-		last     outcome
-	)
+func (q *Queue) scan(row pgx.CollectableRow, more ...any) (m queue.Message, last outcome, err error) {
+	var t task
+	var priority int
 	if err := row.Scan(append([]any{&t, &priority, &last}, more...)...); err != nil {
-		return queue.Message{}, err
+		return m, last, err
 	}
-	m := t.message(priority, last)
+	m = t.message(priority, last)
 	_ = q.open(&m, t) // a letter may well be dead because it does not open
-	return m, nil
+	return m, last, nil
 }
 
 // Sent starts anew: a message that was put off for a day would otherwise die

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -98,10 +98,10 @@ func (w *worker) Work(ctx context.Context, job *riverqueue.Job[task]) error {
 	}
 	m := job.Args.message(job.Priority, meta.Outcome)
 	if job.Attempt > job.MaxAttempts {
-		return dead(ctx, m.Errors, fmt.Sprintf("%d workers died with it", job.MaxAttempts))
+		return w.dead(ctx, m.ID, m.Errors, fmt.Sprintf("%d workers died with it", job.MaxAttempts))
 	}
 	if err := w.queue.open(&m, job.Args); err != nil {
-		return dead(ctx, m.Errors, err.Error())
+		return w.dead(ctx, m.ID, m.Errors, err.Error())
 	}
 
 	v := w.queue.Policy.Decide(m, w.call(ctx, m), w.queue.Now())
@@ -117,9 +117,9 @@ func (w *worker) Work(ctx context.Context, job *riverqueue.Job[task]) error {
 	case queue.Done:
 		return nil
 	case queue.Again:
-		return errors.Join(note(ctx, m.Errors, v.Reason), riverqueue.JobSnooze(v.Delay))
+		return errors.Join(w.note(ctx, m.ID, m.Errors, v.Reason), riverqueue.JobSnooze(v.Delay))
 	default:
-		return dead(ctx, m.Errors, v.Reason)
+		return w.dead(ctx, m.ID, m.Errors, v.Reason)
 	}
 }
 
@@ -127,28 +127,27 @@ func (w *worker) Work(ctx context.Context, job *riverqueue.Job[task]) error {
 func (w *worker) call(ctx context.Context, m queue.Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			err = fmt.Errorf("panic with a %T", p)
+			if known, ok := p.(runtime.Error); ok { // any other panic may quote the ticket
+				err = fmt.Errorf("panic: %w", known)
+			}
 			w.queue.Log.ErrorContext(ctx, "the handler panicked", "queue", w.queue.Name, "job_id", m.ID,
-				"tenant_id", string(m.Tenant), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
+				"tenant_id", string(m.Tenant), "error", err.Error(), "stack", string(debug.Stack()))
 		}
 	}()
 	return w.handle(ctx, m)
 }
 
-func dead(ctx context.Context, failures int, reason string) error {
-	return errors.Join(note(ctx, failures, reason), riverqueue.JobCancel(errors.New(storable(reason))))
+// errDead is all that River keeps of a failure, in a column that is not sealed.
+var errDead = errors.New("see metadata")
+
+func (w *worker) dead(ctx context.Context, id string, failures int, reason string) error {
+	return errors.Join(w.note(ctx, id, failures, reason), riverqueue.JobCancel(errDead))
 }
 
 // note has River write the outcome together with the new state of the row.
-func note(ctx context.Context, failures int, reason string) error {
-	return riverqueue.MetadataSet(ctx, "outcome", outcome{failures, storable(reason)})
-}
-
-// storable cuts s to what jsonb takes: one NUL would fail the whole batch of
-// completions that River writes at once.
-func storable(s string) string {
-	if len(s) > maxReason {
-		s = s[:maxReason] + "..."
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+// A reason that cannot be sealed is left out; the count is not.
+func (w *worker) note(ctx context.Context, id string, failures int, reason string) error {
+	last, err := w.queue.outcome(id, failures, reason)
+	return errors.Join(err, riverqueue.MetadataSet(ctx, "outcome", last))
 }

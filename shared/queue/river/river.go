@@ -2,8 +2,9 @@
 // riverqueue.com: for one machine, and for clusters without SQS.
 //
 // A message is one row of river.river_job, in a schema that only the role
-// queue_user may use. Its body and trace are sealed; its id, tenant, kind and
-// time are not, so that an operator can look. Whatever becomes of a message is
+// queue_user may use. Its body and trace are sealed, and so is the reason of its
+// last failure, which may quote a ticket; its id, tenant, kind and time are not,
+// so that an operator can look. Whatever becomes of a message is
 // decided by queue.Policy and written as a snooze (again, without an attempt
 // spent), a cancellation (a dead letter) or a completion. The count of handler
 // errors is therefore ours, in the row's metadata, and River's attempts count
@@ -34,6 +35,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,7 +67,7 @@ const (
 type Queue struct {
 	Pool   *pgxpool.Pool // connects as queue_user
 	Name   string        // "enhancement" or "catalogue"
-	Box    secret.Box    // seals the bodies
+	Box    secret.Box    // seals the bodies, and the reasons of failures
 	Policy queue.Policy
 	Log    *slog.Logger
 	Now    func() time.Time
@@ -95,7 +97,7 @@ func (task) Kind() string { return "message" }
 // outcome is what the last try left in the metadata of a row.
 type outcome struct {
 	Errors int    `json:"errors"`
-	Reason string `json:"reason"`
+	Sealed []byte `json:"sealed,omitempty"` // the reason
 }
 
 // River takes 1 to 4, the most urgent first.
@@ -163,6 +165,30 @@ func (t task) message(priority int, last outcome) queue.Message {
 func (q *Queue) open(m *queue.Message, t task) error {
 	return queue.Open(q.Box, q.Name, m, t.Sealed)
 }
+
+// outcome seals reason, cut to what is worth keeping. Whatever the tool and the
+// model said is in it, and they may quote a ticket.
+func (q *Queue) outcome(id string, failures int, reason string) (outcome, error) {
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "..."
+	}
+	sealed, err := q.Box.Seal([]byte(strings.ToValidUTF8(reason, "")), q.reasonOf(id))
+	return outcome{failures, sealed}, err
+}
+
+// reason opens what outcome sealed. Where River alone knows why, it is given.
+func (q *Queue) reason(id string, last outcome, known string) string {
+	if len(last.Sealed) == 0 {
+		return known
+	}
+	reason, err := q.Box.Open(last.Sealed, q.reasonOf(id))
+	if err != nil {
+		return err.Error()
+	}
+	return string(reason)
+}
+
+func (q *Queue) reasonOf(id string) string { return "queue/" + q.Name + "/" + id + "/reason" }
 
 func (q *Queue) unavailable(what string, err error) error {
 	return fmt.Errorf("river: %s on queue %s: %w: %w", what, q.Name, queue.ErrUnavailable, err)

@@ -64,7 +64,7 @@ func sleep(ctx context.Context, pause time.Duration) bool {
 }
 
 // call makes one call. The input travels as input_data, the one parameter of
-// this API; into takes the answer. What fails after the request may have
+// this API; into takes the answer, and where it is nil a success needs none. What fails after the request may have
 // reached the product is a *failure.
 func (t *tool) call(ctx context.Context, method, path string, input, into any) error {
 	form := url.Values{}
@@ -85,8 +85,11 @@ func (t *tool) call(ctx context.Context, method, path string, input, into any) e
 			return err
 		}
 		if t.cloud && again && a.status == http.StatusUnauthorized {
-			t.env.Tokens.Drop(ctx, t.tokenKey())
+			t.env.Tokens.Drop(ctx, t.tokenKey(), credential)
 			continue
+		}
+		if into == nil && a.status/100 == 2 && len(bytes.TrimSpace(a.body)) == 0 {
+			return nil // done, without a word
 		}
 		if f := a.failure(t.env.Now()); f != nil {
 			f.words = t.redact(f.words, credential)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -198,6 +199,12 @@ func TestRefusedConnectionIsNoDoubtfulWrite(t *testing.T) {
 	_, err := desk.PutNote(t.Context(), "1", ticket.Note{Marker: "DH-1", Markdown: "x"})
 	if !errors.Is(err, ticketing.ErrUnavailable) || errors.Is(err, ticketing.ErrIndeterminate) {
 		t.Errorf("error is %v, want ErrUnavailable: nothing was sent", err)
+	}
+	desk.env.HTTP.Transport = &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})}
+	desk.api = "https://desk.example/api/v3/"
+	_, err = desk.PutNote(t.Context(), "1", ticket.Note{Marker: "DH-1", Markdown: "x"})
+	if !errors.Is(err, ticketing.ErrUnavailable) || errors.Is(err, ticketing.ErrIndeterminate) {
+		t.Errorf("through a proxy that is down: %v, want ErrUnavailable", err)
 	}
 }
 

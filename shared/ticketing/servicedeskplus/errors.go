@@ -23,9 +23,9 @@ type failure struct {
 	status int   // of HTTP
 	code   int64 // of the product, 0 where it told none
 	words  string
-	// unknown says that a write may have happened nevertheless, and late that
-	// it may still be happening.
-	unknown, late bool
+	// unknown says that a write may have happened nevertheless, or may still be
+	// happening.
+	unknown bool
 }
 
 // Error implements error.
@@ -91,14 +91,14 @@ func (a answer) failure(now time.Time) *failure {
 	if success {
 		return nil
 	}
+	told := code >= 4000 // by the product itself, and not by a proxy that gave up on it
 	if wait := a.limit(code, now); wait > 0 {
-		f.class = &ticketing.LimitedError{After: wait}
+		f.class, f.unknown = &ticketing.LimitedError{After: wait}, a.status == http.StatusServiceUnavailable && !told
 		return f
 	}
 	switch {
 	case !isJSON, a.status >= 500, a.status/100 == 3, a.status == http.StatusRequestTimeout, code == codeInternal:
-		f.class, f.unknown = ticketing.ErrUnavailable, true
-		f.late = a.status == http.StatusGatewayTimeout
+		f.class, f.unknown = ticketing.ErrUnavailable, !told
 	case code == codeNotFound, a.status == http.StatusNotFound:
 		f.class = ticketing.ErrNotFound
 	case code == codeForbidden, code == codeBadKey, code == codeUnlicensed,
@@ -142,7 +142,12 @@ func (a answer) verdict() (code int64, words string, isJSON bool) {
 	var envelope struct {
 		Status json.RawMessage `json:"response_status"`
 	}
-	if body := bytes.TrimSpace(a.body); len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &envelope) != nil {
+	switch body := bytes.TrimSpace(a.body); {
+	case len(body) > 0 && strings.ContainsRune("{[\"", rune(body[0])):
+		if json.Unmarshal(body, &envelope) != nil {
+			return 0, fmt.Sprintf("broken JSON, %d bytes", len(body)), false // it may be a ticket: not for the log
+		}
+	default:
 		return 0, fmt.Sprintf("not JSON, it begins with %q", cut(string(body), 200)), false
 	}
 	var s responseStatus
@@ -198,11 +203,9 @@ func noAnswer(err error) *failure {
 		cause = u.Err // without the address: the caller names the subject
 	}
 	dial, _ := errors.AsType[*net.OpError](err)
-	timeout, _ := errors.AsType[net.Error](err)
 	return &failure{
 		class: ticketing.ErrUnavailable, cause: err, words: cause.Error(),
-		unknown: dial == nil || dial.Op != "dial",
-		late:    timeout != nil && timeout.Timeout(),
+		unknown: dial == nil || (dial.Op != "dial" && dial.Op != "proxyconnect"),
 	}
 }
 

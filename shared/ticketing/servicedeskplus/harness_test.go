@@ -103,10 +103,12 @@ func (k *tokens) Token(ctx context.Context, key string, fetch func(context.Conte
 	return token, nil
 }
 
-func (k *tokens) Drop(_ context.Context, key string) {
+func (k *tokens) Drop(_ context.Context, key, token string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.kept, key)
+	if k.kept[key] == token {
+		delete(k.kept, key)
+	}
 }
 
 var dialects = []fake.Dialect{fake.OnPrem, fake.OnPrem15100, fake.Cloud}
@@ -163,6 +165,8 @@ func start(s *fake.Server, trouble ticketingtest.Trouble) {
 		s.Fail(fake.Fault{Route: postNote, DropAfter: true})
 	case ticketingtest.LateAnswer:
 		s.Fail(fake.Fault{Route: postNote, Delay: 1500 * time.Millisecond})
+	case ticketingtest.LateStore:
+		s.Fail(fake.Fault{Route: postNote, Status: http.StatusBadGateway, Later: 500 * time.Millisecond})
 	case ticketingtest.LostCall:
 		s.Fail(fake.Fault{Route: postNote, Drop: true})
 	case ticketingtest.Leak:

@@ -64,7 +64,9 @@ type tool struct {
 
 	// wrapper is the key of a note that this build is known or believed to want.
 	wrapper atomic.Value // string
-	// pauses lie between the tries of one call; there is one try more.
+	// pauses lie between the tries of one call; there is one try more. Story
+	// 2.10 wants three tries with pauses of 1, 2 and 4 s: three tries have two
+	// pauses, so the third is never waited for.
 	pauses []time.Duration
 	// patience is the longest limit that is waited for inside a call.
 	patience time.Duration

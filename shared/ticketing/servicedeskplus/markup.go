@@ -17,14 +17,21 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// body renders a note into the HTML that the product stores. The marker stands
-// in its last line unless the note carries it already.
+// body renders a note into the HTML that the product stores. It ends with the
+// marker, by which the note is known as ours: in a last line of its own unless
+// the note ends so already.
 func body(n ticket.Note) (string, error) {
 	markdown := clean(n.Markdown)
-	if !strings.Contains(markdown, n.Marker) {
-		markdown += "\n\nRef: " + n.Marker
+	whole, err := rendered(markdown, n.Format)
+	if err == nil && !endsWith(whole, n.Marker) {
+		whole, err = rendered(markdown+"\n\nRef: "+n.Marker, n.Format)
 	}
-	if n.Format == "markdown" {
+	return whole, err
+}
+
+// rendered gives the HTML of Markdown, or in the format "markdown" its source.
+func rendered(markdown, format string) (string, error) {
+	if format == "markdown" {
 		return strings.ReplaceAll(html.EscapeString(markdown), "\n", "<br />\n"), nil
 	}
 	var b bytes.Buffer

@@ -20,8 +20,8 @@ const (
 	wrapRequestNote = "request_note"
 )
 
-// The bounds of a search for our own note, which is among the newest: rows
-// listed, and bodies fetched where the list leaves them out.
+// The bounds of a search for our own note: pages listed, and bodies fetched,
+// the newest first, where the list leaves them out.
 const (
 	maxNotePages = 5
 	maxNoteReads = 30
@@ -77,13 +77,13 @@ func (t *tool) putNote(ctx context.Context, key string, n ticket.Note) (string, 
 	search := n.Search
 	if n.ID != "" {
 		stored, err := t.readNote(ctx, key, n.ID)
-		if err == nil {
+		if err == nil && endsWith(stored.body(), n.Marker) {
 			return t.editNote(ctx, key, stored, html)
 		}
-		if !errors.Is(err, ticketing.ErrNotFound) {
+		if err != nil && !errors.Is(err, ticketing.ErrNotFound) {
 			return "", err
 		}
-		search = true // somebody deleted it, or it stands there by another id
+		search = true // somebody deleted it or made it theirs, or it stands there by another id
 	}
 	if search {
 		stored, err := t.findNote(ctx, key, n.Marker)
@@ -97,47 +97,41 @@ func (t *tool) putNote(ctx context.Context, key string, n ticket.Note) (string, 
 	return t.addNote(ctx, key, n.Marker, html)
 }
 
-// addNote adds a note, once: after a write whose end is not known, it looks
-// for the note before it writes again.
+// addNote adds a note. A call that the product itself refuses is made again; one
+// whose end nobody knows never is, for the product may store the note later.
 func (t *tool) addNote(ctx context.Context, key, marker, html string) (string, error) {
-	var id string
-	var lost *failure
+	var written note
 	err := t.retry(ctx, func() (err error) {
-		if lost != nil {
-			if id, err = t.lookBack(ctx, key, marker, html, lost.late); id != "" || err != nil {
-				return err
-			}
-		}
-		written, err := t.writeNote(ctx, http.MethodPost, notesPath(key), html)
+		written, err = t.writeNote(ctx, http.MethodPost, notesPath(key), html)
 		if f, ok := errors.AsType[*failure](err); ok && f.unknown {
-			lost = f
+			return fmt.Errorf("%w: %s", ticketing.ErrIndeterminate, f.Error()) // ends the tries
 		}
-		if err != nil {
-			return err
-		}
-		id = string(written.ID)
-		return t.keepInternal(ctx, key, written)
+		return err
 	})
-	if err != nil && lost != nil && errors.Is(err, ticketing.ErrUnavailable) {
-		return "", fmt.Errorf("%w: %s", ticketing.ErrIndeterminate, err.Error())
+	if errors.Is(err, ticketing.ErrIndeterminate) {
+		return t.lookBack(ctx, key, marker, html, err)
 	}
-	return id, err
+	if err != nil {
+		return "", err
+	}
+	return string(written.ID), t.keepInternal(ctx, key, written)
 }
 
-// lookBack looks for a note whose write got no answer, and gives its id, or ""
-// where it is not there. Where the product may still be writing (late), or
-// cannot be asked, nobody can tell.
-func (t *tool) lookBack(ctx context.Context, key, marker, html string, late bool) (string, error) {
-	stored, err := t.findNote(ctx, key, marker)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%w: reading it back: %s", ticketing.ErrIndeterminate, err.Error())
-	case stored.ID != "":
-		return t.editNote(ctx, key, stored, html)
-	case late:
-		return "", fmt.Errorf("%w: no answer in time, and no note yet", ticketing.ErrIndeterminate)
+// lookBack looks once, after a pause, for a note whose write ended in doubt. A
+// note that is not there yet may still come: that stays in doubt, and the
+// caller comes back with a search.
+func (t *tool) lookBack(ctx context.Context, key, marker, html string, doubt error) (string, error) {
+	if !sleep(ctx, t.pauses[0]) {
+		return "", doubt
 	}
-	return "", nil
+	stored, err := t.findNote(ctx, key, marker)
+	if err != nil {
+		return "", fmt.Errorf("%w; reading it back: %s", doubt, err.Error())
+	}
+	if stored.ID == "" {
+		return "", fmt.Errorf("%w; there is no note yet", doubt)
+	}
+	return t.editNote(ctx, key, stored, html)
 }
 
 // editNote makes the stored note say html, without a call where it does.
@@ -192,20 +186,23 @@ func (t *tool) writeNote(ctx context.Context, method, path, html string) (note, 
 }
 
 // keepInternal deletes a note that the product shows to the requester although
-// it was told not to. It does so even if the caller gives up meanwhile.
+// it was told not to. It does so even if the caller gives up meanwhile. Where
+// that fails, the next try finds the note by its marker and hides it.
 func (t *tool) keepInternal(ctx context.Context, key string, written note) error {
 	if !written.Public {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	if err := t.read(ctx, http.MethodDelete, notesPath(key)+"/"+string(written.ID), nil, nil); err != nil {
-		return fmt.Errorf("%w: it shows note %s to the requester, and deleting it failed: delete it by hand: %s", ticketing.ErrRejected, written.ID, err.Error())
+	err := t.read(ctx, http.MethodDelete, notesPath(key)+"/"+string(written.ID), nil, nil)
+	if err != nil && !errors.Is(err, ticketing.ErrNotFound) {
+		return fmt.Errorf("%w: it shows note %s to the requester, and deleting it failed: delete it by hand if it stays: %s",
+			ticketing.ErrIndeterminate, written.ID, err.Error())
 	}
 	return fmt.Errorf("%w: it showed note %s to the requester although told not to, so the note was deleted; check the business rules for notes", ticketing.ErrRejected, written.ID)
 }
 
-// findNote gives the newest note that carries the marker, or none.
+// findNote gives the newest note that ends with the marker, or none.
 func (t *tool) findNote(ctx context.Context, key, marker string) (note, error) {
 	notes, err := t.listNotes(ctx, key)
 	if err != nil {
@@ -223,20 +220,31 @@ func (t *tool) findNote(ctx context.Context, key, marker string) (note, error) {
 				return note{}, err
 			}
 		}
-		if strings.Contains(n.body(), marker) {
+		if endsWith(n.body(), marker) {
 			return n, nil
 		}
 	}
 	return note{}, nil
 }
 
+// endsWith tells whether the marker is the end of what a note shows, as it is
+// of ours. A note that only quotes one of ours is somebody else's.
+func endsWith(html, marker string) bool { return strings.HasSuffix(line(plain(html)), marker) }
+
 // listNotes gives the notes of a ticket, newest first, most of them without
-// their bodies on-premises.
+// their bodies on-premises. Where there are more than it lists, the newest are
+// among them if the build can sort notes by time: the vendor does not document
+// by which field, so a refusal is answered by a list in the build's own order.
 func (t *tool) listNotes(ctx context.Context, key string) ([]note, error) {
 	var notes []note
+	sorted := true
 	for range maxNotePages {
-		var a noteAnswer
-		if err := t.read(ctx, http.MethodGet, notesPath(key), page(len(notes)+1), &a); err != nil {
+		a, err := t.noteRows(ctx, key, len(notes)+1, sorted)
+		if len(notes) == 0 && (errors.Is(err, ticketing.ErrRejected) || has(err, codeInternal)) {
+			sorted = false
+			a, err = t.noteRows(ctx, key, 1, sorted)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("list notes: %w", err)
 		}
 		rows := slices.Concat(a.Notes, a.RequestNotes)
@@ -249,6 +257,20 @@ func (t *tool) listNotes(ctx context.Context, key string) ([]note, error) {
 		return cmp.Or(b.added().Compare(a.added()), cmp.Compare(b.ID.int(), a.ID.int()))
 	})
 	return notes, nil
+}
+
+// noteRows lists one page of notes, from row start on.
+func (t *tool) noteRows(ctx context.Context, key string, start int, sorted bool) (noteAnswer, error) {
+	query := page(start)
+	if sorted {
+		query.Info.SortField, query.Info.SortOrder = "added_time", "desc"
+		if t.cloud {
+			query.Info.SortField = "created_time"
+		}
+	}
+	var a noteAnswer
+	err := t.read(ctx, http.MethodGet, notesPath(key), query, &a)
+	return a, err
 }
 
 func (t *tool) readNote(ctx context.Context, key, id string) (note, error) {

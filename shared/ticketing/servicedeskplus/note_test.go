@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,6 +172,37 @@ func TestSearchReadsNewestNotesFirstAndHasAnEnd(t *testing.T) {
 	}
 }
 
+func TestNewestOfManyNotesAreListedFirst(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects {
+		var seconds atomic.Int64
+		i := connect(t, fake.Options{Dialect: dialect, Now: func() time.Time { return time.Unix(1767225600+seconds.Add(1), 0) }})
+		key := i.AddTicket(ticket.Ticket{})
+		newest := ""
+		for range maxNotePages*pageRows + 10 {
+			id, err := i.AddNote(key, "<p>Ref: "+mark+"</p>", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			newest = id
+		}
+		for name, faults := range map[string][]fake.Fault{
+			"sorted":            {},
+			"sorting refused":   {{Status: 400, Body: envelope("4001", "sort_field")}},
+			"sorting not built": {{Times: 3, Status: 500, Body: envelope("4004", "x")}},
+		} {
+			for _, f := range faults {
+				f.Route = "GET requests/{id}/notes"
+				i.Fail(f)
+			}
+			notes, err := i.listNotes(t.Context(), key)
+			if err != nil || len(notes) != maxNotePages*pageRows || (string(notes[0].ID) == newest) != (len(faults) == 0) {
+				t.Errorf("%s, %s: %d notes and %v, want the newest first where they can be sorted", dialect, name, len(notes), err)
+			}
+		}
+	}
+}
+
 func TestNoteOfUnknownIDIsLookedForBeforeItIsAdded(t *testing.T) {
 	t.Parallel()
 	i := connect(t, fake.Options{})
@@ -188,37 +220,114 @@ func TestNoteOfUnknownIDIsLookedForBeforeItIsAdded(t *testing.T) {
 	}
 }
 
-func TestDoubtfulWriteIsReadBack(t *testing.T) {
+func TestDoubtfulWriteIsReadBackAndNeverRepeated(t *testing.T) {
 	t.Parallel()
 	const list = "GET requests/{id}/notes"
+	const later = 100 * time.Millisecond
+	maintenance := http.Header{"Retry-After": {"1"}}
 	for name, test := range map[string]struct {
 		faults []fake.Fault
 		want   error
 		posts  int
 	}{
-		"stored, no answer":       {[]fake.Fault{{Route: postNote, DropAfter: true}}, nil, 1},
-		"stored, empty answer":    {[]fake.Fault{{Route: postNote, Empty: true}}, nil, 1},
-		"stored, answer cut":      {[]fake.Fault{{Route: postNote, Truncate: true}}, nil, 1},
-		"not stored, bad gateway": {[]fake.Fault{{Route: postNote, Status: 502}}, nil, 2},
-		"not stored, login page":  {[]fake.Fault{{Route: postNote, HTML: true}}, nil, 2},
-		"not stored, no note":     {[]fake.Fault{{Route: postNote, Status: 200, Body: "{}"}}, nil, 2},
-		"never stored":            {[]fake.Fault{{Route: postNote, Times: -1, Drop: true}}, ticketing.ErrIndeterminate, 3},
-		"gateway gave up":         {[]fake.Fault{{Route: postNote, Status: 504}}, ticketing.ErrIndeterminate, 1},
-		"nothing can be read":     {[]fake.Fault{{Route: postNote, DropAfter: true}, {Route: list, Times: -1, Status: 500}}, ticketing.ErrIndeterminate, 1},
-		"refused":                 {[]fake.Fault{{Route: postNote, Status: 400, Body: envelope("4012", "x")}}, ticketing.ErrRejected, 1},
+		"stored, no answer":             {[]fake.Fault{{Route: postNote, DropAfter: true}}, nil, 1},
+		"stored, empty answer":          {[]fake.Fault{{Route: postNote, Empty: true}}, nil, 1},
+		"stored, answer cut":            {[]fake.Fault{{Route: postNote, Truncate: true}}, nil, 1},
+		"stored later, 502":             {[]fake.Fault{{Route: postNote, Status: 502, Later: later}}, ticketing.ErrIndeterminate, 1},
+		"stored later, 503":             {[]fake.Fault{{Route: postNote, Status: 503, Body: `{"error":"down"}`, Later: later}}, ticketing.ErrIndeterminate, 1},
+		"stored later, 503 with a wait": {[]fake.Fault{{Route: postNote, Status: 503, Header: maintenance, Later: later}}, ticketing.ErrIndeterminate, 1},
+		"stored later, 504":             {[]fake.Fault{{Route: postNote, Status: 504, Later: later}}, ticketing.ErrIndeterminate, 1},
+		"stored later, dropped":         {[]fake.Fault{{Route: postNote, Drop: true, Later: later}}, ticketing.ErrIndeterminate, 1},
+		"stored later, login page":      {[]fake.Fault{{Route: postNote, HTML: true, Later: later}}, ticketing.ErrIndeterminate, 1},
+		"not stored, bad gateway":       {[]fake.Fault{{Route: postNote, Status: 502}}, ticketing.ErrIndeterminate, 1},
+		"not stored, no note":           {[]fake.Fault{{Route: postNote, Status: 200, Body: "{}"}}, ticketing.ErrIndeterminate, 1},
+		"nothing can be read":           {[]fake.Fault{{Route: postNote, DropAfter: true}, {Route: list, Times: -1, Status: 500}}, ticketing.ErrIndeterminate, 1},
+		"the product failed":            {[]fake.Fault{{Route: postNote, Times: 2, Status: 500, Body: envelope("4004", "x")}}, nil, 3},
+		"the product failed for good":   {[]fake.Fault{{Route: postNote, Times: -1, Status: 500, Body: envelope("4004", "x")}}, ticketing.ErrUnavailable, 3},
+		"failed, then no answer":        {[]fake.Fault{{Route: postNote, Status: 500, Body: envelope("4004", "x")}, {Route: postNote, DropAfter: true}}, nil, 2},
+		"limited for a moment":          {[]fake.Fault{{Route: postNote, Status: 429, Header: http.Header{"Retry-After": {"1"}}}}, nil, 2},
+		"refused":                       {[]fake.Fault{{Route: postNote, Status: 400, Body: envelope("4012", "x")}}, ticketing.ErrRejected, 1},
 	} {
 		i := connect(t, fake.Options{})
 		key := i.AddTicket(ticket.Ticket{})
 		for _, f := range test.faults {
 			i.Fail(f)
 		}
-		id, err := i.PutNote(t.Context(), key, ours("hello"))
+		n := ours("hello")
+		id, err := i.PutNote(t.Context(), key, n)
 		if !errors.Is(err, test.want) || i.Count(postNote) != test.posts {
 			t.Errorf("%s: %v after %d posts, want %v after %d", name, err, i.Count(postNote), test.want, test.posts)
+		}
+		if errors.Is(err, ticketing.ErrIndeterminate) {
+			i.Server.Close() // what is stored later is stored now
+			i.Heal()
+			n.Search = true
+			if id, err = i.PutNote(t.Context(), key, n); err != nil {
+				t.Errorf("%s, then a search: %v", name, err)
+			}
 		}
 		if notes := i.Server.Notes(key); err == nil && (len(notes) != 1 || notes[0].ID != id) {
 			t.Errorf("%s: note %s, stored %+v", name, id, notes)
 		}
+	}
+}
+
+func TestFoundNoteThatCannotBeEditedIsNotAddedAgain(t *testing.T) {
+	t.Parallel()
+	i := connect(t, fake.Options{})
+	key := i.AddTicket(ticket.Ticket{})
+	if _, err := i.AddNote(key, "<p>old text</p><p>Ref: "+mark+"</p>", false); err != nil {
+		t.Fatal(err)
+	}
+	i.Fail(fake.Fault{Route: postNote, Drop: true})
+	i.Fail(fake.Fault{Route: "PUT requests/{id}/notes/{note}", Times: -1, Status: 503})
+	_, err := i.PutNote(t.Context(), key, ours("new text"))
+	if !errors.Is(err, ticketing.ErrUnavailable) || i.Count(postNote) != 1 {
+		t.Errorf("%v after %d posts, want one", err, i.Count(postNote))
+	}
+}
+
+func TestNoteThatOnlyQuotesOursIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects {
+		i := connect(t, fake.Options{Dialect: dialect})
+		key := i.AddTicket(ticket.Ticket{})
+		theirs, err := i.AddNote(key, "<blockquote>hello<br>Ref: "+mark+"</blockquote><p>I tried this, no luck.</p>", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := ""
+		for name, n := range map[string]ticket.Note{
+			"found":   {Marker: mark, Markdown: "ours", Search: true},
+			"by id":   {Marker: mark, Markdown: "ours", ID: theirs},
+			"unclear": {Marker: mark, Markdown: "ours " + mark + " in the middle", ID: theirs},
+		} {
+			got, err := i.PutNote(t.Context(), key, n)
+			notes := i.Server.Notes(key)
+			if err != nil || got == theirs || len(notes) != 2 || !strings.Contains(notes[0].Body, "no luck") || (id != "" && got != id) {
+				t.Errorf("%s, %s: note %s and %v, stored %+v", dialect, name, got, err, notes)
+			}
+			id = got
+		}
+	}
+}
+
+func TestEveryNoteEndsWithItsMarker(t *testing.T) {
+	t.Parallel()
+	for _, markdown := range []string{
+		"", "text", "a " + mark + " in the middle", "foot. Ref: " + mark + "\n", "```\nopen", "- " + mark + "\n- b",
+		"[x]: " + mark, "[" + mark + "](https://e.test/" + mark + ")", "**Ref: " + mark + "**", "<!-- " + mark, "a\\",
+	} {
+		for _, format := range []string{"html", "markdown"} {
+			got, err := body(ticket.Note{Marker: mark, Markdown: markdown, Format: format})
+			if err != nil || !endsWith(got, mark) {
+				t.Errorf("%s %q: %q, %v", format, markdown, got, err)
+			}
+		}
+	}
+	foot := "Deskhand: evidence found: 3. Ref: " + mark
+	if got, err := body(ticket.Note{Marker: mark, Markdown: foot}); err != nil || got != "<p>"+foot+"</p>" {
+		t.Errorf("a foot with the marker became %q, %v", got, err)
 	}
 }
 
@@ -250,9 +359,10 @@ func TestWriteThatTheContextEndsIsIndeterminate(t *testing.T) {
 	}
 }
 
-func TestLeakedNoteIsDeletedOrReported(t *testing.T) {
+const deletion = "DELETE requests/{id}/notes/{note}"
+
+func TestLeakedNoteIsDeletedOrHiddenByTheNextTry(t *testing.T) {
 	t.Parallel()
-	const deletion = "DELETE requests/{id}/notes/{note}"
 	i := connect(t, fake.Options{})
 	key := i.AddTicket(ticket.Ticket{})
 	n := ours("first")
@@ -266,9 +376,41 @@ func TestLeakedNoteIsDeletedOrReported(t *testing.T) {
 		t.Errorf("edited: %v, stored %+v", err, i.Server.Notes(key))
 	}
 	i.Fail(fake.Fault{Route: deletion, Times: -1, Status: http.StatusForbidden, Body: envelope("4002", "no")})
-	_, err = i.PutNote(t.Context(), key, ours("third"))
-	if !errors.Is(err, ticketing.ErrRejected) || !strings.Contains(err.Error(), "by hand") {
+	n = ours("third")
+	_, err = i.PutNote(t.Context(), key, n)
+	if !errors.Is(err, ticketing.ErrIndeterminate) || errors.Is(err, ticketing.ErrRejected) || !strings.Contains(err.Error(), "by hand") {
 		t.Errorf("not deleted: %v", err)
+	}
+	i.LeakNotes(false)
+	n.Search = true
+	if _, err := i.PutNote(t.Context(), key, n); err != nil || len(i.Server.Notes(key)) != 1 || i.Server.Notes(key)[0].Public {
+		t.Errorf("next try: %v, stored %+v", err, i.Server.Notes(key))
+	}
+}
+
+func TestDeletionWithoutAnAnswerOfItsOwnIsSuccess(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fault fake.Fault
+		want  error
+		calls int
+	}{
+		"no content":     {fake.Fault{Status: 204}, ticketing.ErrRejected, 1},
+		"empty":          {fake.Fault{Status: 200}, ticketing.ErrRejected, 1},
+		"gone":           {fake.Fault{Status: 404, Body: envelope("4007", "x")}, ticketing.ErrRejected, 1},
+		"gone, in JSON":  {fake.Fault{Status: 404, Body: `{}`}, ticketing.ErrRejected, 1},
+		"done, no word":  {fake.Fault{DropAfter: true}, ticketing.ErrRejected, 2},
+		"login page":     {fake.Fault{Times: -1, HTML: true}, ticketing.ErrIndeterminate, 3},
+		"empty with 500": {fake.Fault{Times: -1, Status: 500}, ticketing.ErrIndeterminate, 3},
+	} {
+		i := connect(t, fake.Options{})
+		i.LeakNotes(true)
+		test.fault.Route = deletion
+		i.Fail(test.fault)
+		_, err := i.PutNote(t.Context(), i.AddTicket(ticket.Ticket{}), ours("hello"))
+		if !errors.Is(err, test.want) || i.Count(deletion) != test.calls {
+			t.Errorf("%s: %v after %d calls, want %v after %d", name, err, i.Count(deletion), test.want, test.calls)
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func (t *tool) signIn(ctx context.Context) (string, time.Duration, error) {
 func notWritten(err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {
 		before := *f
-		before.unknown, before.late = false, false
+		before.unknown = false
 		return &before
 	}
 	return err
@@ -88,4 +88,4 @@ func (unshared) Token(ctx context.Context, _ string, fetch func(context.Context)
 	return token, err
 }
 
-func (unshared) Drop(context.Context, string) {}
+func (unshared) Drop(context.Context, string, string) {}

@@ -41,7 +41,8 @@ func TestBodyIsCleanHTML(t *testing.T) {
 	for markdown, want := range map[string]string{
 		"# Top\n\ntext":                        "<h3>Top</h3>\n<p>text</p>\n<p>Ref: DH-1</p>",
 		"- a **b** *c*\n- `d`":                 "<ul>\n<li>a <strong>b</strong> <em>c</em></li>\n<li><code>d</code></li>\n</ul>\n<p>Ref: DH-1</p>",
-		"see DH-1 here":                        "<p>see DH-1 here</p>",
+		"see DH-1":                             "<p>see DH-1</p>",
+		"see DH-1 here":                        "<p>see DH-1 here</p>\n<p>Ref: DH-1</p>",
 		"[x](https://e.test/?a=1&b=2)":         `<p><a href="https://e.test/?a=1&amp;b=2">x</a></p>` + "\n<p>Ref: DH-1</p>",
 		"[x](javascript:alert(1))":             "<p>x</p>\n<p>Ref: DH-1</p>",
 		"[x](/relative)":                       "<p>x</p>\n<p>Ref: DH-1</p>",

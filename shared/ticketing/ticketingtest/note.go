@@ -67,7 +67,7 @@ func noteEdited(t *testing.T, h Harness) {
 
 func noteFound(t *testing.T, h Harness) {
 	key := h.AddTicket(sample())
-	other := noteOf("another note, of somebody else")
+	other := noteOf("another note, of somebody else, who quotes " + marker + " of ours")
 	other.Marker = "DH-fedcba9876543210"
 	first := put(t, h, key, noteOf("ours"))
 	put(t, h, key, other)
@@ -146,6 +146,20 @@ func lateAnswer(t *testing.T, h Harness) {
 	if err != nil {
 		want(t, "PutNote", err, ticketing.ErrIndeterminate)
 	}
+	lateNote(t, h, key)
+}
+
+func lateStore(t *testing.T, h Harness) {
+	key := h.AddTicket(sample())
+	h.Trouble(LateStore)
+	_, err := h.Tool.PutNote(t.Context(), key, noteOf("ours"))
+	want(t, "PutNote", err, ticketing.ErrIndeterminate) // half a second is longer than its pauses
+	lateNote(t, h, key)
+}
+
+// lateNote waits for the note that is stored late, and puts it once more.
+func lateNote(t *testing.T, h Harness, key string) {
+	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for len(h.Notes(key)) == 0 {
 		if time.Now().After(deadline) {

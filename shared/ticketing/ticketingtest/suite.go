@@ -26,6 +26,7 @@ const (
 	Silent     Trouble = "silent"      // no call is answered in less than 3 s
 	LostAnswer Trouble = "lost answer" // the next new note is stored, and its connection dropped
 	LateAnswer Trouble = "late answer" // the next new note is stored after the adapter's client gave up
+	LateStore  Trouble = "late store"  // the next new note fails at once in a proxy, and is stored half a second later
 	LostCall   Trouble = "lost call"   // the connection of the next new note is dropped, and nothing stored
 	Leak       Trouble = "leak"        // every note is shown to the requester, whatever the call says
 )
@@ -69,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"concurrent notes keep to their tickets":   concurrentNotes,
 		"lost answer leaves one note":              lostAnswer,
 		"late answer leaves one note":              lateAnswer,
+		"late store leaves one note":               lateStore,
 		"lost call is tried again":                 lostCall,
 		"leaked note is taken back":                leak,
 		"trouble comes as the right error":         troubles,

@@ -86,6 +86,7 @@ func (s *Server) handle(pattern, route string, handle func(*call)) {
 			}
 		}()
 		f := s.due(route)
+		s.later(f, c, handle)
 		if f.before(c) {
 			s.locked(func() { handle(c) })
 		}

@@ -96,7 +96,8 @@ func New(o Options) *Server {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Close sends no more webhooks and waits for those on their way.
+// Close sends no more webhooks, and waits for those on their way and for calls
+// that are served later.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true

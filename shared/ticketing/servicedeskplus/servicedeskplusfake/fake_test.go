@@ -359,6 +359,26 @@ func TestThrottleCountsPerAddressAndMinute(t *testing.T) {
 	}
 }
 
+func TestLaterServesTheCallBehindItsAnswer(t *testing.T) {
+	t.Parallel()
+	c := open(t, Options{})
+	c.Fail(Fault{Route: "POST requests", Status: 502, Later: 20 * time.Millisecond})
+	const input = `{"request":{"subject":"late"}}`
+	if status, body := c.do("POST", "/api/v3/requests", input); status != 502 || body != "" || len(c.Tickets()) != 0 {
+		t.Errorf("%d %q and %d tickets, want 502 and none yet", status, body, len(c.Tickets()))
+	}
+	c.Close()
+	if got := c.Tickets(); len(got) != 1 || got[0].Subject != "late" {
+		t.Errorf("stored %+v", got)
+	}
+	c.Fail(Fault{Route: "POST requests", Status: 502, Later: time.Millisecond})
+	c.do("POST", "/api/v3/requests", input)
+	c.Close()
+	if n := len(c.Tickets()); n != 1 {
+		t.Errorf("%d tickets: a closed fake stores no more", n)
+	}
+}
+
 func TestFaultsHitTheNextCallsOfTheirRoute(t *testing.T) {
 	t.Parallel()
 	c := open(t, Options{})

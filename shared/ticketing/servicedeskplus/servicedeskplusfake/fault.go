@@ -20,6 +20,10 @@ type Fault struct {
 	DropAfter bool // do it, then drop the connection
 	Empty     bool // do it, then answer with an empty body
 	Truncate  bool // do it, then answer with half of the JSON
+
+	// Later does it after all, this long after a Status, HTML or Drop: a proxy
+	// gave up on the product, which goes on.
+	Later time.Duration
 }
 
 // Fail puts a fault on a route. Faults on the same route take turns: the first
@@ -71,6 +75,21 @@ func (f Fault) before(c *call) bool {
 		return false
 	}
 	return true
+}
+
+// later serves a call again behind the answer that it got, where the fault says
+// so. Close waits for it.
+func (s *Server) later(f Fault, c *call, handle func(*call)) {
+	s.locked(func() {
+		if f.Later <= 0 || s.closed {
+			return
+		}
+		behind := &call{r: c.r, form: c.form, header: http.Header{}}
+		s.sending.Go(func() {
+			time.Sleep(f.Later)
+			s.locked(func() { handle(behind) })
+		})
+	})
 }
 
 // after does what comes after a call was served.

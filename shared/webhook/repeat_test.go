@@ -1,0 +1,140 @@
+package webhook_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/webhook"
+)
+
+// TestSameBodyIsARepetitionForAWhile sends one thin body, without a delivery
+// id, again and again: as a retry does, and as a ticket does that is reopened.
+func TestSameBodyIsARepetitionForAWhile(t *testing.T) {
+	t.Parallel()
+	slot := now.Truncate(webhook.Window)
+	for name, c := range map[string]struct {
+		first  time.Time
+		after  time.Duration
+		repeat bool
+	}{
+		"at once":                     {slot, 0, true},
+		"later in the slot":           {slot, 9 * time.Minute, true},
+		"across the border":           {slot.Add(9*time.Minute + 59*time.Second), 2 * time.Second, true},
+		"across it, at the last":      {slot.Add(9 * time.Minute), webhook.Window - time.Second, true},
+		"when the window has passed":  {slot, webhook.Window, false},
+		"after 11 minutes":            {slot, 11 * time.Minute, false},
+		"after 11 minutes, from late": {slot.Add(9 * time.Minute), 11 * time.Minute, false},
+		"the next day":                {slot, 24 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			deliver := func(at time.Time) string {
+				b.Now = func() time.Time { return at }
+				return b.send(t, request{path: "/webhook/servicedesk/acme", body: `{"id":"1042"}`, key: acmeKey, at: at}).job(t)
+			}
+			first := deliver(c.first)
+			again := deliver(c.first.Add(c.after))
+			sent := b.enhance.messages()
+			if c.repeat && (again != first || len(sent) != 1) {
+				t.Errorf("jobs are %s and %s, %d queued; want the first job, queued once", first, again, len(sent))
+			}
+			if !c.repeat && (again == first || len(sent) != 2 || sent[1].ID != again) {
+				t.Errorf("jobs are %s and %s, %d queued; want two jobs, both queued", first, again, len(sent))
+			}
+		})
+	}
+}
+
+func TestSameBodyOfAnotherIsNoRepetition(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const base = "/webhook/servicedesk"
+	acme := header("X-Tenant-ID", "acme")
+	jobs := map[string]string{}
+	for _, r := range []request{
+		{path: base + "/acme", body: `{"id":"1"}`, key: acmeKey},
+		{path: base + "/acme", body: `{"id":"2"}`, key: acmeKey},
+		{path: base + "/acme/resolved", body: `{"id":"1"}`, key: acmeKey},
+		{path: base + "/globex", body: `{"id":"1"}`, key: globexKey},
+		{path: base + "/msp", body: `{"id":"1"}`, key: mspKey, header: acme},
+	} {
+		job := b.send(t, r).job(t)
+		if other, taken := jobs[job]; taken {
+			t.Errorf("%s %s has the job of %s", r.path, r.body, other)
+		}
+		jobs[job] = r.path + " " + r.body
+	}
+	if n := len(b.enhance.messages()) + len(b.catalogue.messages()); n != 5 {
+		t.Errorf("%d were queued, want 5", n)
+	}
+}
+
+func TestDeliveryIDIsOneJobForEver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	jobs := map[string]bool{}
+	for _, after := range []time.Duration{0, 9 * time.Minute, time.Hour} {
+		at := now.Add(after)
+		b.Now = func() time.Time { return at }
+		jobs[b.send(t, request{path: "/webhook/servicedesk/acme", body: `{"id":"1","delivery":"d-1"}`, key: acmeKey, at: at}).job(t)] = true
+	}
+	if len(jobs) != 1 {
+		t.Errorf("one delivery has the jobs %v", jobs)
+	}
+}
+
+// TestSenderThatHangsUpStillGetsItsEventQueued has a queue that takes nothing
+// once its context is cancelled, as real ones do.
+func TestSenderThatHangsUpStillGetsItsEventQueued(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/webhook/servicedesk/acme", strings.NewReader(`{"id":"1"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(webhook.TimestampHeader, "1767225600")
+	r.Header.Set(webhook.SignatureHeader, webhook.Sign(acmeKey, "1767225600", []byte(`{"id":"1"}`)))
+	w := httptest.NewRecorder()
+	b.Routes().ServeHTTP(w, r)
+	if w.Code != http.StatusAccepted || len(b.enhance.messages()) != 1 {
+		t.Errorf("answered %d %s, %d queued; want 202 and 1", w.Code, w.Body, len(b.enhance.messages()))
+	}
+}
+
+// TestCapturedSignatureIsNoPlainOne sends what was signed with a timestamp
+// without its header: the timestamp and its dot are then the body's beginning.
+func TestCapturedSignatureIsNoPlainOne(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		body   string
+		key    secret.Text
+		status int
+	}{
+		"9 digits":            {`999999999.&payload={"id":"1"}`, plainKey, 401},
+		"10 digits":           {`1767225600.&payload={"id":"1"}`, plainKey, 401},
+		"12 digits":           {`176722560000.&payload={"id":"1"}`, plainKey, 401},
+		"8 digits are plain":  {`99999999.&payload={"id":"1"}`, plainKey, 202},
+		"digits without dot":  {`1767225600&payload={"id":"1"}`, plainKey, 202},
+		"later in the body":   {`payload={"id":"1"}&1767225600.`, plainKey, 202},
+		"of no known secret":  {`payload={"id":"1"}`, acmeKey, 401},
+		"nothing but a stamp": {`1767225600.`, plainKey, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := setup(t).send(t, request{path: "/webhook/servicedesk/plain", body: c.body, header: http.Header{
+				"Content-Type":          {"application/x-www-form-urlencoded"},
+				webhook.TimestampHeader: nil,
+				webhook.SignatureHeader: {webhook.Sign(c.key, "", []byte(c.body))},
+			}})
+			if got.status != c.status {
+				t.Errorf("answered %d %s, want %d", got.status, got.body, c.status)
+			}
+		})
+	}
+}

@@ -21,6 +21,9 @@ smoke: ## Create a ticket, send its webhook, wait for the note: against `make ru
 test: ## Run every test that needs only Go's, Debian's and npm's packages
 	@.ci/test
 
+sqs-test: ## Hold the SQS queue to its promises against moto, found or installed (needs python3)
+	@.ci/sqs-test
+
 ci: ## The other stages of a submission: fresh files, lint, smoke, fuzzing
 	@.ci/stages
 
@@ -43,4 +46,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test ci lint generate verify build fuzz clean
+.PHONY: help run dev smoke test sqs-test ci lint generate verify build fuzz clean

@@ -6,10 +6,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,7 +29,6 @@ import (
 	"github.com/deskhand/deskhand/shared/postgres/slots"
 	"github.com/deskhand/deskhand/shared/postgres/tenants"
 	"github.com/deskhand/deskhand/shared/queue"
-	"github.com/deskhand/deskhand/shared/queue/river"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/ticketing"
@@ -62,11 +59,11 @@ type App struct {
 	Ledger    ledger.Ledger
 
 	db        *postgres.DB
-	jobs      *pgxpool.Pool
+	pool      *pgxpool.Pool // of the queue on Postgres; nil on SQS
 	cache     *valkey.Client
 	watch     *tenants.Watch
-	enhancing *river.Queue
-	library   *river.Queue
+	enhancing jobs
+	library   jobs
 	tools     *opened
 	model     llm.Model
 	outcomes  *enhance.Outcomes
@@ -87,9 +84,6 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	if a.db, err = postgres.Open(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns); err != nil {
 		return nil, err
 	}
-	if a.jobs, err = openJobs(ctx, cfg); err != nil {
-		return nil, err
-	}
 	if a.cache, err = valkey.Open(cfg.RedisURL.Reveal()); err != nil {
 		return nil, err
 	}
@@ -99,8 +93,9 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	a.Tenants = tenants.Store{DB: a.db, Box: box}
 	a.Ledger = ledger.Ledger{DB: a.db}
 	a.watch = &tenants.Watch{Load: a.directory, Every: refreshEvery, Log: a.Log}
-	a.enhancing = a.queue(EnhancementQueue, box, enhance.JobLimit+30*time.Second)
-	a.library = a.queue(CatalogueQueue, box, 10*time.Minute)
+	if err := a.openQueues(ctx, box); err != nil {
+		return nil, err
+	}
 	a.tools = &opened{env: a.env(box)}
 	err = a.observe()
 	return a, err
@@ -166,7 +161,7 @@ func (a *App) Checks() []host.Check {
 	return []host.Check{
 		{Name: "postgres", Ping: func(ctx context.Context) error { return errors.Join(a.db.Ping(ctx), a.loaded()) }},
 		{Name: "redis", Ping: a.cache.Ping, Optional: true},
-		{Name: "queue", Ping: a.jobs.Ping},
+		{Name: "queue", Ping: func(ctx context.Context) error { _, err := a.enhancing.Stats(ctx); return err }},
 	}
 }
 
@@ -174,7 +169,9 @@ func (a *App) Checks() []host.Check {
 func (a *App) Close(ctx context.Context) error {
 	err := errors.Join(a.gauges.Unregister(), a.Telemetry.Close(ctx), a.cache.Close())
 	a.db.Close()
-	a.jobs.Close()
+	if a.pool != nil {
+		a.pool.Close()
+	}
 	return err
 }
 
@@ -186,13 +183,6 @@ func (a *App) loaded() error {
 }
 
 func (a *App) search() search.Store { return search.Store{DB: a.db} }
-
-func (a *App) queue(name string, box secret.Box, timeout time.Duration) *river.Queue {
-	return &river.Queue{
-		Pool: a.jobs, Name: name, Box: box, Policy: queue.DefaultPolicy, Concurrency: a.Config.WorkerConcurrency,
-		Timeout: timeout, Drain: a.Config.DrainTime, Log: a.Log, Now: time.Now,
-	}
-}
 
 // client is for every outgoing call: bounded in time, logged, no redirects.
 func (a *App) client() *http.Client {
@@ -212,23 +202,4 @@ func openModel(cfg config.Config, client *http.Client) (llm.Model, error) {
 		return nil, nil //nolint:nilnil // no key: notes are written from the evidence alone
 	}
 	return openai.New(openai.Options{BaseURL: cfg.OpenAIBaseURL, APIKey: cfg.OpenAIKey, Model: cfg.OpenAIModel, HTTP: client, Timeout: 30 * time.Second})
-}
-
-// openJobs opens the pool of role queue_user.
-func openJobs(ctx context.Context, cfg config.Config) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(cfg.DatabaseQueueURL.Reveal())
-	if err != nil {
-		return nil, errors.New("DATABASE_QUEUE_URL: not a Postgres URL (postgres://user:password@host:5432/name)")
-	}
-	c.MaxConns = int32(cfg.DatabaseConns) //nolint:gosec // Check bounds it to 100
-	if !strings.Contains(cfg.DatabaseQueueURL.Reveal(), "connect_timeout=") {
-		c.ConnConfig.ConnectTimeout = time.Second
-	}
-	c.ConnConfig.RuntimeParams["statement_timeout"] = "15s"
-	c.ConnConfig.RuntimeParams["application_name"] = "deskhand-queue"
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_QUEUE_URL: %w", err)
-	}
-	return pool, nil
 }

@@ -56,16 +56,28 @@ func serve(ctx context.Context, service string, load func() (config.Config, erro
 }
 
 // RunWebhook takes webhooks.
-func (a *App) RunWebhook(ctx context.Context) error { return a.run(ctx, a.Webhook()) }
+func (a *App) RunWebhook(ctx context.Context) error {
+	if a.Config.InLambda() {
+		return a.function(ctx, host.Lambda{HTTP: a.Webhook()})
+	}
+	return a.run(ctx, a.Webhook())
+}
 
 // RunEnhance works on the enhancement queue.
 func (a *App) RunEnhance(ctx context.Context) error {
+	if a.Config.InLambda() {
+		return a.batches(ctx, a.enhancing, host.Lambda{Work: a.Enhance()})
+	}
 	return a.run(ctx, nil, a.worker(a.enhancing, a.Enhance()))
 }
 
 // RunCatalogue works on the catalogue queue and keeps the time of the
 // schedules.
 func (a *App) RunCatalogue(ctx context.Context) error {
+	if a.Config.InLambda() {
+		c := a.Catalogue()
+		return a.batches(ctx, a.library, host.Lambda{Work: c.Handle, Tick: c.Tick})
+	}
 	return a.run(ctx, nil, a.worker(a.library, a.Catalogue().Handle), a.ticker)
 }
 
@@ -128,14 +140,14 @@ const retryStart = 2 * time.Second
 
 // worker works on a queue. A queue that does not answer at the start is waited
 // for: once it runs, it finds its way back by itself.
-func (a *App) worker(q *river.Queue, h queue.Handler) func(context.Context) error {
+func (a *App) worker(q jobs, h queue.Handler) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for {
 			err := q.Receive(ctx, h)
 			if !errors.Is(err, queue.ErrUnavailable) || ctx.Err() != nil {
 				return err
 			}
-			a.Log.WarnContext(ctx, "the queue does not answer, trying again", "operation", "start", "queue", q.Name, "error", err.Error())
+			a.Log.WarnContext(ctx, "the queue does not answer, trying again", "operation", "start", "queue", q.name, "error", err.Error())
 			select {
 			case <-ctx.Done():
 				return nil

@@ -26,8 +26,10 @@ type Config struct {
 	DatabaseOwnerURL secret.Text `env:"DATABASE_OWNER_URL" file:"yes" example:"postgres://owner:…@db:5432/deskhand" doc:"Postgres, as the owner of the schema. Read by deskhand migrate alone."`
 	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of the two roles (1 to 100)."`
 
-	QueueURL          string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set both queue variables or neither."`
-	CatalogueQueueURL string `env:"CATALOGUE_QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue" doc:"SQS queue of resolved tickets and scheduled work. Empty: the queue on Postgres."`
+	QueueURL              string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set all four queue variables or none."`
+	QueueDeadURL          string `env:"QUEUE_DEAD_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement-dead" doc:"SQS queue of its dead letters."`
+	CatalogueQueueURL     string `env:"CATALOGUE_QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue" doc:"SQS queue of resolved tickets and scheduled work."`
+	CatalogueQueueDeadURL string `env:"CATALOGUE_QUEUE_DEAD_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/catalogue-dead" doc:"SQS queue of its dead letters."`
 
 	RedisURL secret.Text `env:"REDIS_URL" file:"yes" example:"rediss://user:…@cache:6379/0" doc:"Redis, Valkey or ElastiCache, for caches and limits that processes share. Empty: each process keeps its own."`
 
@@ -41,6 +43,8 @@ type Config struct {
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"4" doc:"Jobs that one worker process works on at once: 4 to 8 suit most installations (1 to 64)."`
 	WebhooksPerMinute int           `env:"WEBHOOKS_PER_MINUTE" envDefault:"100" doc:"Authenticated webhooks a minute for each tenant; more get 429."`
 	DrainTime         time.Duration `env:"DRAIN_TIME" envDefault:"25s" doc:"How long running requests and jobs may go on after SIGTERM."`
+
+	LambdaAPI string `env:"AWS_LAMBDA_RUNTIME_API" doc:"Set by AWS Lambda, not by you: the process then takes its work from there, and opens no port."`
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error."`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" doc:"json, or text for people."`
@@ -79,6 +83,9 @@ func LoadDotEnv(files ...string) error {
 	return nil
 }
 
+// InLambda tells whether AWS Lambda started this process.
+func (c Config) InLambda() bool { return c.LambdaAPI != "" }
+
 // Check lists what a serving process lacks; nil where it may start.
 func (c Config) Check() error {
 	var errs []error
@@ -92,9 +99,9 @@ func (c Config) Check() error {
 	}
 	need(!c.DatabaseURL.Empty(), "DATABASE_URL", "required: the URL of Postgres as app_user")
 	need(!c.SealingKey.Empty(), "SEALING_KEY", "required: make one with deskhand keygen")
-	need((c.QueueURL == "") == (c.CatalogueQueueURL == ""), "QUEUE_URL, CATALOGUE_QUEUE_URL", "set both or neither")
-	need(c.QueueURL == "" && c.CatalogueQueueURL == "", "QUEUE_URL", "this version has the queue on Postgres only; leave it empty")
-	need(!c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
+	urls := strings.Fields(c.QueueURL + " " + c.QueueDeadURL + " " + c.CatalogueQueueURL + " " + c.CatalogueQueueDeadURL)
+	need(len(urls) == 0 || len(urls) == 4, "QUEUE_URL, QUEUE_DEAD_URL, CATALOGUE_QUEUE_URL, CATALOGUE_QUEUE_DEAD_URL", "set all four or none")
+	need(len(urls) > 0 || !c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
 	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
 	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")
 	between(c.WebhooksPerMinute, 1, 1_000_000, "WEBHOOKS_PER_MINUTE")

@@ -65,13 +65,19 @@ func TestReadTakesTheFileAndNotTheEnvironment(t *testing.T) {
 
 func TestCheckListsEverythingThatIsMissing(t *testing.T) {
 	t.Parallel()
-	err := config.Config{QueueURL: "https://sqs.example/q", DatabaseConns: 8, WorkerConcurrency: 99, WebhooksPerMinute: 100}.Check()
-	if err == nil {
-		t.Fatal("an empty configuration passed")
-	}
-	for _, name := range []string{"DATABASE_URL", "SEALING_KEY", "QUEUE_URL", "both or neither", "DATABASE_QUEUE_URL", "WORKER_CONCURRENCY"} {
-		if !strings.Contains(err.Error(), name) {
-			t.Errorf("the error does not name %s:\n%v", name, err)
+	for i, want := range [][]string{
+		{"DATABASE_URL", "SEALING_KEY", "DATABASE_QUEUE_URL", "WORKER_CONCURRENCY"},
+		{"CATALOGUE_QUEUE_DEAD_URL", "all four or none"},
+	} {
+		queueURL := []string{"", "https://sqs.example/q"}[i]
+		err := config.Config{QueueURL: queueURL, DatabaseConns: 8, WorkerConcurrency: 99, WebhooksPerMinute: 100}.Check()
+		if err == nil {
+			t.Fatal("an incomplete configuration passed")
+		}
+		for _, name := range want {
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("the error does not name %s:\n%v", name, err)
+			}
 		}
 	}
 }

@@ -125,21 +125,33 @@ const (
 	KeyTenant      = "tenant"
 	KeyTicket      = "ticket"
 	KeyCorrelation = "correlation_id"
+	KeyRequest     = "request_id"
 )
 
 // About says which tenant, ticket and job the work under ctx belongs to, as
 // OpenTelemetry baggage: every log line under it carries them. It is for
 // people who read logs; code takes the tenant as a parameter.
 func About(ctx context.Context, tenant, ticket, job string) context.Context {
-	members := make([]baggage.Member, 0, 3)
-	for _, kv := range [][2]string{{KeyTenant, tenant}, {KeyTicket, ticket}, {KeyCorrelation, job}} {
-		if m, err := baggage.NewMemberRaw(kv[0], kv[1]); err == nil && kv[1] != "" {
-			members = append(members, m)
+	return carry(ctx, [2]string{KeyTenant, tenant}, [2]string{KeyTicket, ticket}, [2]string{KeyCorrelation, job})
+}
+
+// Request says in which invocation of a function the work under ctx runs, by
+// the id that the platform gave it.
+func Request(ctx context.Context, id string) context.Context {
+	return carry(ctx, [2]string{KeyRequest, id})
+}
+
+// carry adds baggage; an empty value, or one too long for baggage, is left out.
+func carry(ctx context.Context, pairs ...[2]string) context.Context {
+	b := baggage.FromContext(ctx)
+	for _, kv := range pairs {
+		m, err := baggage.NewMemberRaw(kv[0], kv[1])
+		if err != nil || kv[1] == "" {
+			continue
 		}
-	}
-	b, err := baggage.New(members...)
-	if err != nil {
-		return ctx // a value too long for baggage: log without it
+		if with, err := b.SetMember(m); err == nil {
+			b = with
+		}
 	}
 	return baggage.ContextWithBaggage(ctx, b)
 }

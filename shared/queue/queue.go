@@ -15,8 +15,8 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// MaxBody is the largest sealed body that a queue takes: SQS takes 256 KiB in
-// all, and the rest is headers.
+// MaxBody is the largest sealed body that a queue takes. On SQS it travels as
+// base64, 320 KiB of the 1 MiB that a message may have.
 const MaxBody = 240 << 10
 
 // Priority orders messages where the queue can: a tenant over its rate is
@@ -55,8 +55,10 @@ type Message struct {
 type Handler func(context.Context, Message) error
 
 // Sender appends messages durably: when Send returns nil, they survive every
-// crash. All or none of the messages are sent. ErrUnavailable means that
-// nothing was.
+// crash. One that is too large keeps back all of them. After ErrUnavailable
+// send all of them again: nothing was sent as far as the queue can tell, but an
+// answer may have been lost, and SQS, which has no transactions, may have taken
+// some. Handlers know a message twice sent by its id.
 type Sender interface {
 	Send(ctx context.Context, messages ...Message) error
 }

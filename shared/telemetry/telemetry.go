@@ -33,6 +33,8 @@ import (
 type Telemetry struct {
 	Log     *slog.Logger
 	Metrics http.Handler // GET /metrics
+	// Flush sends the traces that wait; for a process that may be frozen.
+	Flush func(context.Context) error
 	// Close flushes traces; call it before the process ends.
 	Close func(context.Context) error
 }
@@ -78,6 +80,7 @@ func Setup(ctx context.Context, service, level, format string, out io.Writer) (T
 	return Telemetry{
 		Log:     log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		Flush:   tracers.ForceFlush,
 		Close: func(ctx context.Context) error {
 			return errors.Join(tracers.Shutdown(ctx), meters.Shutdown(ctx))
 		},

@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	metrics = tel.Metrics
+	sqsEnvironment()
 	os.Exit(m.Run())
 }
 

@@ -49,6 +49,8 @@ type Harness struct {
 	Queue Queue // with Policy, Concurrency, Timeout, Drain and Box(0)
 	// Late is how long after it is due a message may come at the latest.
 	Late time.Duration
+	// Ageless says that the store cannot tell how old its messages are.
+	Ageless bool
 	// Stored gives everything that the store holds, as it is at rest.
 	Stored func(t *testing.T) string
 	// Stranger sends to the same queue, with Box(1).

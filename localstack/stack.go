@@ -179,7 +179,7 @@ func (s *stack) product(ctx context.Context) (err error) {
 	if s.log, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, "deskhand", s.cfg.LogLevel, "json", s.log)
+	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: "deskhand", Level: s.cfg.LogLevel, Format: "json", Out: s.log})
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,10 @@ func (a *App) Checks() []host.Check {
 
 // Close gives back connections and flushes telemetry.
 func (a *App) Close(ctx context.Context) error {
-	err := errors.Join(a.gauges.Unregister(), a.Telemetry.Close(ctx), a.cache.Close())
+	err := errors.Join(a.Telemetry.Close(ctx), a.cache.Close())
+	if a.gauges != nil {
+		err = errors.Join(a.gauges.Unregister(), err)
+	}
 	a.db.Close()
 	if a.pool != nil {
 		a.pool.Close()

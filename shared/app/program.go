@@ -47,7 +47,7 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	if err != nil {
 		return nil, err
 	}
-	tel, err := telemetry.Setup(ctx, "cli", "warn", cfg.LogFormat, os.Stderr)
+	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: "cli", Level: "warn", Format: cfg.LogFormat, Out: os.Stderr})
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func serve(ctx context.Context, service string, load func() (config.Config, erro
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, service, cfg.LogLevel, cfg.LogFormat, os.Stdout)
+	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: service, Level: cfg.LogLevel, Format: cfg.LogFormat, Out: os.Stdout, CloudWatch: cfg.InLambda()})
 	if err != nil {
 		return err
 	}
@@ -167,8 +167,12 @@ func (a *App) ticker(ctx context.Context) error {
 	})
 }
 
-// observe registers the gauges of this process.
+// observe registers the gauges of this process. In Lambda there are none: AWS
+// itself tells how deep its queues are, and no invocation waits for that.
 func (a *App) observe() error {
+	if a.Config.InLambda() {
+		return nil
+	}
 	queues := map[string]queue.Inspector{EnhancementQueue: a.enhancing, CatalogueQueue: a.library}
 	registered, err := names.Observe(func(ctx context.Context, o metric.Observer) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

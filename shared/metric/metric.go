@@ -17,6 +17,9 @@ import (
 
 const scope = "github.com/deskhand/deskhand"
 
+// Namespace is that of the metrics in CloudWatch.
+const Namespace = "Deskhand"
+
 var meter = otel.Meter(scope)
 
 // Tracer makes the spans of the product.

@@ -32,38 +32,40 @@ import (
 // Telemetry is what Setup installed.
 type Telemetry struct {
 	Log     *slog.Logger
-	Metrics http.Handler // GET /metrics
-	// Flush sends the traces that wait; for a process that may be frozen.
+	Metrics http.Handler // GET /metrics; nil for CloudWatch
+	// Flush sends the traces that wait, and writes CloudWatch's metrics; for a
+	// process that may be frozen.
 	Flush func(context.Context) error
 	// Close flushes traces; call it before the process ends.
 	Close func(context.Context) error
 }
 
-// Setup installs the global OpenTelemetry providers and makes the logger. The
-// level is debug, info, warn or error; the format json or text.
-func Setup(ctx context.Context, service, level, format string, out io.Writer) (Telemetry, error) {
-	var lvl slog.Level
-	if err := lvl.UnmarshalText([]byte(level)); err != nil {
-		return Telemetry{}, fmt.Errorf("LOG_LEVEL %q: want debug, info, warn or error", level)
-	}
-	var handler slog.Handler
-	switch format {
-	case "json":
-		handler = slog.NewJSONHandler(out, &slog.HandlerOptions{Level: lvl})
-	case "text":
-		handler = tint.NewTextHandler(out, &tint.Options{Level: lvl, TimeFormat: time.TimeOnly})
-	default:
-		return Telemetry{}, fmt.Errorf("LOG_FORMAT %q: want json or text", format)
-	}
-	log := slog.New(about{handler}).With("service", service)
+// Options say what a process tells, and where.
+type Options struct {
+	Service string    // "webhook", "enhance", ...
+	Level   string    // LOG_LEVEL: debug, info, warn or error
+	Format  string    // LOG_FORMAT: json or text
+	Out     io.Writer // of the log
+	// CloudWatch has Flush write the metrics into the log, in the format that
+	// CloudWatch reads; nobody fetches them then.
+	CloudWatch bool
+}
 
-	about := resource.NewSchemaless(attribute.String("service.name", service))
-	registry := prometheus.NewRegistry()
-	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
+// Setup installs the global OpenTelemetry providers and makes the logger.
+func Setup(ctx context.Context, o Options) (Telemetry, error) {
+	handler, err := logTo(o)
 	if err != nil {
-		return Telemetry{}, fmt.Errorf("metrics: %w", err)
+		return Telemetry{}, err
 	}
-	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(about))
+	log := slog.New(about{handler}).With("service", o.Service)
+
+	about := resource.NewSchemaless(attribute.String("service.name", o.Service))
+	tel := Telemetry{Log: log}
+	reader, flush, err := tel.metrics(o)
+	if err != nil {
+		return Telemetry{}, err
+	}
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(about))
 	otel.SetMeterProvider(meters)
 
 	spans, err := autoexport.NewSpanExporter(ctx, autoexport.WithFallbackSpanExporter(noSpans))
@@ -77,14 +79,42 @@ func Setup(ctx context.Context, service, level, format string, out io.Writer) (T
 		log.Warn("telemetry", "operation", "telemetry", "error", err.Error())
 	}))
 
-	return Telemetry{
-		Log:     log,
-		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		Flush:   tracers.ForceFlush,
-		Close: func(ctx context.Context) error {
-			return errors.Join(tracers.Shutdown(ctx), meters.Shutdown(ctx))
-		},
-	}, nil
+	tel.Flush = func(ctx context.Context) error { return errors.Join(flush(ctx), tracers.ForceFlush(ctx)) }
+	tel.Close = func(ctx context.Context) error {
+		return errors.Join(tracers.Shutdown(ctx), meters.Shutdown(ctx))
+	}
+	return tel, nil
+}
+
+// metrics makes what collects them: for Prometheus to fetch, or for flush to
+// write.
+func (t *Telemetry) metrics(o Options) (reader sdkmetric.Reader, flush func(context.Context) error, err error) {
+	if o.CloudWatch {
+		e := newEMF(o.Service, o.Out)
+		return e.reader, e.flush, nil
+	}
+	registry := prometheus.NewRegistry()
+	reader, err = otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
+	if err != nil {
+		return nil, nil, fmt.Errorf("metrics: %w", err)
+	}
+	t.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return reader, func(context.Context) error { return nil }, nil
+}
+
+// logTo is the handler of the log.
+func logTo(o Options) (slog.Handler, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.Level)); err != nil {
+		return nil, fmt.Errorf("LOG_LEVEL %q: want debug, info, warn or error", o.Level)
+	}
+	switch o.Format {
+	case "json":
+		return slog.NewJSONHandler(o.Out, &slog.HandlerOptions{Level: level}), nil
+	case "text":
+		return tint.NewTextHandler(o.Out, &tint.Options{Level: level, TimeFormat: time.TimeOnly}), nil
+	}
+	return nil, fmt.Errorf("LOG_FORMAT %q: want json or text", o.Format)
 }
 
 // noSpans is the exporter where nobody asked for traces.

@@ -271,7 +271,7 @@ func TestTheToolsOwnWebhooksAreTaken(t *testing.T) {
 
 func TestWithoutAModelTheNoteSaysSo(t *testing.T) {
 	t.Parallel()
-	w := build(t, nil, nil)
+	w := build(t)
 	w.cfg.OpenAIKey = secret.Text{}
 	w.run()
 	key := w.desks["acme"].AddTicket(printing)
@@ -288,7 +288,7 @@ func TestWithoutAModelTheNoteSaysSo(t *testing.T) {
 // a tool that redirects: the redirect is not followed.
 func TestTheCommandServes(t *testing.T) {
 	t.Parallel()
-	w := build(t, nil, nil)
+	w := build(t)
 	w.cfg.Addr, w.cfg.LogLevel = freeAddr(t), "error"
 	w.url = "http://" + w.cfg.Addr
 	ctx, cancel := context.WithCancel(t.Context())

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,13 +16,31 @@ import (
 	"github.com/deskhand/deskhand/shared/secret"
 )
 
-// wire is a TCP line to Postgres that a test cuts and mends.
+// wire is a TCP line to Postgres that a test cuts, silences and mends.
 type wire struct {
 	to       string
 	listener net.Listener
 	mu       sync.Mutex
 	cut      bool
+	silent   chan struct{} // closed when it speaks again; nil where it does
 	ends     map[net.Conn]bool
+}
+
+// end is an end of a wire, which gives nothing while the wire is silent.
+type end struct {
+	net.Conn
+	wire *wire
+}
+
+func (e end) Read(b []byte) (int, error) {
+	n, err := e.Conn.Read(b)
+	e.wire.mu.Lock()
+	silent := e.wire.silent
+	e.wire.mu.Unlock()
+	if silent != nil {
+		<-silent
+	}
+	return n, err
 }
 
 // wired gives the database behind a wire.
@@ -57,7 +74,7 @@ func (wr *wire) serve() {
 		}
 		for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
 			go func() {
-				_, _ = io.Copy(way[0], way[1])
+				_, _ = io.Copy(way[0], end{way[1], wr})
 				_, _ = way[0].Close(), way[1].Close()
 			}()
 		}
@@ -80,32 +97,46 @@ func (wr *wire) keep(ends ...net.Conn) bool {
 func (wr *wire) Cut() {
 	wr.mu.Lock()
 	defer wr.mu.Unlock()
+	wr.speak()
 	wr.cut = true
 	for c := range wr.ends {
 		_ = c.Close()
 	}
 }
 
+// Silence keeps all that is said on it, old connections and new, until Mend.
+func (wr *wire) Silence() {
+	wr.mu.Lock()
+	defer wr.mu.Unlock()
+	wr.silent = make(chan struct{})
+}
+
 func (wr *wire) Mend() {
 	wr.mu.Lock()
 	defer wr.mu.Unlock()
+	wr.speak()
 	wr.cut = false
+}
+
+func (wr *wire) speak() {
+	if wr.silent != nil {
+		close(wr.silent)
+		wr.silent = nil
+	}
 }
 
 func TestPostgresDownIsSaidAtOnceAndNothingIsHalfAccepted(t *testing.T) {
 	t.Parallel()
 	wr, db := wired(t, pgtest.New(t))
-	w := buildOn(t, db, nil, nil)
+	w := buildOn(t, db)
 	w.run()
-	key := w.desks["acme"].AddTicket(printing)
-	d := delivery{path: "/webhook/servicedesk/acme", key: signing("acme"), body: fmt.Sprintf(`{"ticket_id":%q}`, key)}
+	w.ticket = w.desks["acme"].AddTicket(printing)
+	d := said("acme", "request.created", w.ticket)
 
+	wr.Silence()
+	w.toldLater(d)
 	wr.Cut()
-	start := time.Now()
-	code, answer, header := w.send(d)
-	if took := time.Since(start); code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || took > 1500*time.Millisecond {
-		t.Errorf("%d %v after %s, Retry-After %q", code, answer, took, header.Get("Retry-After"))
-	}
+	w.toldLater(d)
 	if code, page := w.get("/readyz"); code != http.StatusServiceUnavailable || strings.Count(page, `"down"`) < 3 {
 		t.Errorf("readyz: %d %s", code, page)
 	}
@@ -118,30 +149,71 @@ func TestPostgresDownIsSaidAtOnceAndNothingIsHalfAccepted(t *testing.T) {
 
 	wr.Mend()
 	w.eventually("webhooks are taken again", 20*time.Second, func() bool {
-		code, answer, _ = w.send(d)
+		code, _, _ := w.send(d)
 		return code == http.StatusAccepted
 	})
-	if r := w.ended(answer["job_id"].(string)); r.Status != "completed" || len(w.desks["acme"].Notes(key)) != 1 {
-		t.Errorf("record %+v, %d notes", r, len(w.desks["acme"].Notes(key)))
+	w.note("acme", w.ticket)
+	if wrong := w.wrong(1); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// toldLater sends the webhook some times, and wants 503 and Retry-After within
+// a second. On a busy machine one may take longer, but not all of them.
+func (w *world) toldLater(d delivery) {
+	w.t.Helper()
+	quickest := time.Hour
+	for range 3 {
+		start := time.Now()
+		code, answer, header := w.send(d)
+		took := time.Since(start)
+		if code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" || took > 3*time.Second {
+			w.t.Errorf("%d %v after %s, Retry-After %q", code, answer, took, header.Get("Retry-After"))
+		}
+		quickest = min(quickest, took)
+		w.t.Logf("503 after %s", took.Round(time.Millisecond))
+	}
+	if quickest > time.Second {
+		w.t.Errorf("the quickest answer took %s", quickest)
 	}
 }
 
 func TestAColdProcessWithoutPostgresSaysLaterAndNeverUnknown(t *testing.T) {
 	t.Parallel()
-	wr, db := wired(t, pgtest.New(t))
-	w := buildOn(t, db, nil, nil)
-	wr.Cut()
-	w.cold = true
-	w.run()
-	d := delivery{path: "/webhook/servicedesk/acme", key: signing("acme"), body: `{"ticket_id":"1"}`}
-	if code, answer, header := w.send(d); code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
-		t.Errorf("%d %v", code, answer)
+	for _, queue := range []string{onPostgres, onSQS} {
+		t.Run(queue, func(t *testing.T) {
+			t.Parallel()
+			wr, db := wired(t, pgtest.New(t))
+			w := buildOn(t, db)
+			if queue == onSQS {
+				w.onSQS()
+			}
+			wr.Cut()
+			w.cold = true
+			w.serve()
+			genuine := said("acme", "request.created", "1")
+			forged := delivery{path: genuine.path, body: genuine.body}
+			later := func() {
+				t.Helper()
+				for _, d := range []delivery{genuine, forged, said("nobody", "request.created", "1")} {
+					if code, answer, header := w.send(d); code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+						t.Errorf("%s: %d %v", d.path, code, answer)
+					}
+				}
+			}
+			later()
+			w.redis.Close()
+			later()
+			wr.Mend()
+			w.eventually("the process finds Postgres by itself", 30*time.Second, func() bool {
+				code, _, _ := w.send(genuine)
+				return code == http.StatusAccepted
+			})
+			if code, _, _ := w.send(forged); code != http.StatusUnauthorized {
+				t.Errorf("a forgery: %d", code)
+			}
+		})
 	}
-	wr.Mend()
-	w.eventually("the process finds Postgres by itself", 30*time.Second, func() bool {
-		code, _, _ := w.send(d)
-		return code == http.StatusAccepted
-	})
 }
 
 func TestWithoutRedisTheProductGoesOn(t *testing.T) {
@@ -161,7 +233,7 @@ func TestWithoutRedisTheProductGoesOn(t *testing.T) {
 
 func TestAProcessRefusesARoleThatRowLevelSecurityDoesNotHold(t *testing.T) {
 	t.Parallel()
-	w := build(t, nil, nil)
+	w := build(t)
 	w.cfg.DatabaseURL = w.cfg.DatabaseOwnerURL
 	w.cfg.Addr = freeAddr(t)
 	a, err := app.New(t.Context(), w.cfg, quiet())
@@ -178,7 +250,7 @@ func TestAProcessRefusesARoleThatRowLevelSecurityDoesNotHold(t *testing.T) {
 
 func TestEachRoleRunsByItself(t *testing.T) {
 	t.Parallel()
-	w := build(t, nil, nil)
+	w := build(t)
 	w.serve()
 	roles := map[string]func(*app.App, context.Context) error{"enhance": (*app.App).RunEnhance, "catalogue": (*app.App).RunCatalogue}
 	for name, role := range roles {
@@ -211,7 +283,7 @@ func TestEachRoleRunsByItself(t *testing.T) {
 
 func TestABrokenConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	w := build(t, nil, nil)
+	w := build(t)
 	bad := w.cfg
 	bad.SealingKey = secret.New("not-a-keyset")
 	if _, err := app.New(t.Context(), bad, quiet()); err == nil || !strings.Contains(err.Error(), "keygen") || strings.Contains(err.Error(), "not-a-keyset") {

@@ -12,9 +12,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +36,6 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
-	"github.com/deskhand/deskhand/shared/webhook"
 )
 
 var (
@@ -49,13 +48,18 @@ var (
 
 func TestMain(m *testing.M) {
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
-	tel, err := telemetry.Setup(context.Background(), "e2e", "error", "json", io.Discard)
+	tel, err := telemetry.Setup(context.Background(), telemetry.Options{Service: "e2e", Level: "error", Format: "json", Out: io.Discard})
 	if err != nil {
 		panic(err)
 	}
 	metrics = tel.Metrics
 	sqsEnvironment()
-	os.Exit(m.Run())
+	if builds, err = os.MkdirTemp("", "deskhand-e2e-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(builds)
+	os.Exit(code)
 }
 
 // signing is the webhook secret of every connection here, by tenant.
@@ -75,6 +79,14 @@ type world struct {
 	desks map[tenant.ID]*servicedeskplusfake.Server
 	redis *miniredis.Miniredis
 	cold  bool // do not wait until the product is ready
+
+	gate   atomic.Pointer[gate] // where a call is held up; nil for nowhere
+	built  binaries             // the functions that start runs
+	slowly bool                 // what a dead process holds runs out by itself
+
+	// In the crash matrix.
+	ticket   string   // of acme
+	receiver *process // takes the webhooks
 }
 
 // lines is a log that a test reads.
@@ -110,27 +122,26 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// build makes an installation that does not run yet. The hooks, where not nil,
-// are called around every API call of acme's tool.
-func build(t *testing.T, before, after func(*http.Request)) *world {
+// build makes an installation that does not run yet.
+func build(t *testing.T) *world {
 	t.Helper()
-	return buildOn(t, pgtest.New(t), before, after)
+	return buildOn(t, pgtest.New(t))
 }
 
 // buildOn does the same on a database that is there.
-func buildOn(t *testing.T, db pgtest.DB, before, after func(*http.Request)) *world {
+func buildOn(t *testing.T, db pgtest.DB) *world {
 	t.Helper()
 	key, err := keyset.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	model, modelURL := llmtest.Start(t)
-	w := &world{
-		t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t),
-		desks: map[tenant.ID]*servicedeskplusfake.Server{
-			"acme":   servicedeskplusfake.New(servicedeskplusfake.Options{APIKey: "key-of-acme", Before: before, After: after}),
-			"globex": servicedeskplusfake.New(servicedeskplusfake.Options{Dialect: servicedeskplusfake.Cloud, RefreshToken: "key-of-globex", RefreshQuota: 100}),
-		},
+	w := &world{t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t), built: sound}
+	w.desks = map[tenant.ID]*servicedeskplusfake.Server{
+		"acme": servicedeskplusfake.New(servicedeskplusfake.Options{
+			APIKey: "key-of-acme", Before: w.pass(before), After: w.pass(after),
+		}),
+		"globex": servicedeskplusfake.New(servicedeskplusfake.Options{Dialect: servicedeskplusfake.Cloud, RefreshToken: "key-of-globex", RefreshQuota: 100}),
 	}
 	w.cfg = config.Config{
 		DatabaseURL: secret.New(db.AppURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL),
@@ -183,7 +194,7 @@ func values(id tenant.ID, address string) integration.Values {
 // start runs the product in this process until the test ends.
 func start(t *testing.T) *world {
 	t.Helper()
-	w := build(t, nil, nil)
+	w := build(t)
 	w.run()
 	return w
 }
@@ -194,7 +205,7 @@ func (w *world) serve() { w.t.Helper(); w.launch((*app.App).RunWebhook) }
 
 func (w *world) launch(role func(*app.App, context.Context) error) {
 	w.t.Helper()
-	tel, err := telemetry.Setup(w.t.Context(), "e2e", w.cfg.LogLevel, w.cfg.LogFormat, w.log)
+	tel, err := telemetry.Setup(w.t.Context(), telemetry.Options{Service: "e2e", Level: w.cfg.LogLevel, Format: w.cfg.LogFormat, Out: w.log})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -262,70 +273,6 @@ func (w *world) cli(args ...string) string {
 // printing is a ticket that the past answers.
 var printing = ticket.Ticket{
 	Subject: "Print jobs wait", Description: "The print queue on PRN-03 (10.20.4.31) is stuck, all jobs wait.", Requester: "Ana Ruiz", Status: "Open",
-}
-
-// delivery is a webhook before it is signed.
-type delivery struct {
-	path   string
-	body   string
-	kind   string // content type
-	header map[string]string
-	key    secret.Text
-	stamp  time.Time
-}
-
-// send posts the webhook, signed with its key where it has one.
-func (w *world) send(d delivery) (code int, answer map[string]any, header http.Header) {
-	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+d.path, strings.NewReader(d.body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if d.kind == "" {
-		d.kind = "application/json"
-	}
-	r.Header.Set("Content-Type", d.kind)
-	if !d.key.Empty() {
-		if d.stamp.IsZero() {
-			d.stamp = time.Now()
-		}
-		stamp := strconv.FormatInt(d.stamp.Unix(), 10)
-		r.Header.Set(webhook.TimestampHeader, stamp)
-		r.Header.Set(webhook.SignatureHeader, webhook.Sign(d.key, stamp, []byte(d.body)))
-	}
-	for name, value := range d.header {
-		r.Header.Set(name, value)
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		w.t.Fatalf("%s answers %d with what is no JSON: %s", d.path, resp.StatusCode, raw)
-	}
-	return resp.StatusCode, answer, resp.Header
-}
-
-// created sends the webhook of a new ticket and gives its job id. On a busy
-// machine the queue may take longer than the webhook waits: like any sender,
-// it sends again what was answered with 503.
-func (w *world) created(id tenant.ID, key string) (job string) {
-	w.t.Helper()
-	d := delivery{path: "/webhook/servicedesk/" + string(id), key: signing(id), body: fmt.Sprintf(`{"event":"request.created","request_id":%q}`, key)}
-	w.eventually("the webhook is taken", 30*time.Second, func() bool {
-		code, answer, _ := w.send(d)
-		if code != http.StatusAccepted && code != http.StatusServiceUnavailable {
-			w.t.Fatalf("the webhook was answered with %d %v", code, answer)
-		}
-		job, _ = answer["job_id"].(string)
-		return code == http.StatusAccepted
-	})
-	return job
 }
 
 // note waits for the one note on the ticket.

@@ -46,15 +46,13 @@ ON CONFLICT (tenant_id, job_id) DO UPDATE
 SET status = CASE h.status WHEN 'failed' THEN 'pending' ELSE h.status END, tries = h.tries + excluded.tries, updated_at = now(), ended_at = NULL
 RETURNING status, tries`
 
-// What earlier tries and jobs left on the ticket. A note that may have been
-// written counts until a job completes with one.
+// What earlier tries and jobs left on the ticket.
 const formerSQL = `
 SELECT coalesce(last.note_id, ''), coalesce(last.revision, ''), EXISTS (
     SELECT FROM enhancement_history
-    WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND posting
-      AND updated_at > coalesce(last.ended_at, '-infinity'))
+    WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND posting)
 FROM (SELECT) one LEFT JOIN LATERAL (
-    SELECT note_id, revision, ended_at FROM enhancement_history
+    SELECT note_id, revision FROM enhancement_history
     WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND status = 'completed' AND note_id <> ''
     ORDER BY ended_at DESC, id DESC LIMIT 1) last ON true`
 
@@ -129,6 +127,13 @@ SET status = $2, posting = $3, error = $4, skipped = $5, shadow = $6, evidence_o
     context = $11, model = $12, usage = $13, retry_at = $14, updated_at = now(), ended_at = CASE WHEN $2 = 'pending' THEN NULL ELSE now() END
 WHERE tenant_id = current_tenant() AND job_id = $1`
 
+// A note that may have been written is in doubt until a job of the ticket
+// completes with one: that job has looked for it. Were a job still in doubt
+// then, it would not see that the ticket did not change since.
+const settleSQL = `
+UPDATE enhancement_history SET posting = false
+WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND posting`
+
 // Save implements enhance.Ledger. Characters that Postgres does not take are
 // left out.
 func (l Ledger) Save(ctx context.Context, a enhance.Attempt, e enhance.Enhancement) error {
@@ -139,6 +144,11 @@ func (l Ledger) Save(ctx context.Context, a enhance.Attempt, e enhance.Enhanceme
 		}
 		if err := fenced(ctx, tx, sql, a); err != nil {
 			return err
+		}
+		if e.Status == enhance.Completed && e.NoteID != "" {
+			if _, err := tx.Exec(ctx, settleSQL, a.Ref.Connection, a.Ref.Key); err != nil {
+				return err
+			}
 		}
 		return write(ctx, tx, a.Job, e)
 	})

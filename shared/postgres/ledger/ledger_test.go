@@ -268,6 +268,24 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 	}
 }
 
+// TestANoteThatAnotherJobFoundIsInDoubtNoMore has a try die while it writes
+// the note, another job complete with it, and the first job come again twice.
+func TestANoteThatAnotherJobFoundIsInDoubtNoMore(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t)
+	first, second := event("acme", "1042", "first"), event("acme", "1042", "second")
+	save(t, l, begin(t, l, first, short), enhance.Enhancement{Status: enhance.Pending, Posting: true})
+	a := eventually(t, l, second)
+	if !a.Posting {
+		t.Error("the second job does not know that a note may be there")
+	}
+	save(t, l, a, enhance.Enhancement{Status: enhance.Completed, NoteID: "n1", Revision: "r1"})
+	begin(t, l, first, short) // and dies
+	if a := eventually(t, l, first); a.Posting || a.NoteID != "n1" || a.Revision != "r1" {
+		t.Errorf("the first job finds note %q at %q, posting %v; want n1 at r1, false", a.NoteID, a.Revision, a.Posting)
+	}
+}
+
 // TestTheLastNoteIsTheOneThatEndedLast has a job that begins first, is put off,
 // and ends after one that began later. The planner is told that the table is
 // small: else it reads the index, whose order is the one we want.

@@ -7,7 +7,7 @@ ARGS  ?=
 .DEFAULT_GOAL := help
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the product with demo data, on this machine alone (ARGS=--help for its options)
 	@$(GO) run ./localstack $(ARGS)
@@ -24,7 +24,13 @@ test: ## Run every test that needs only Go's, Debian's and npm's packages
 sqs-test: ## Hold the SQS queue to its promises against moto, found or installed (needs python3)
 	@.ci/sqs-test
 
-ci: ## The other stages of a submission: fresh files, lint, smoke, fuzzing
+lambda-test: ## Run the built functions by a local Lambda runtime, on moto's SQS (needs python3)
+	@.ci/lambda-test
+
+bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
+	@$(GO) run ./tests/load $(BENCH_ARGS)
+
+ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, ratios, fuzzing
 	@.ci/stages
 
 lint: ## Check style and import rules
@@ -37,8 +43,12 @@ generate: ## Write the generated files again
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
 
-build: ## Build the command and the functions into bin/
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/... && ls -sh bin
+build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
+	@for f in webhook enhance catalogue; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc -trimpath -ldflags='-s -w' -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
+	done
+	@ls -sh bin bin/lambda/*
 
 fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 	@.ci/fuzz $${FUZZTIME:-5s}
@@ -46,4 +56,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test ci lint generate verify build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test bench ci lint generate verify build fuzz clean

@@ -30,6 +30,7 @@ type options struct {
 	Acme   string `default:"127.0.0.1:8091" help:"Address of the ServiceDesk Plus of client acme."`
 	Globex string `default:"127.0.0.1:8092" help:"Address of the ServiceDesk Plus of client globex."`
 	Quiet  bool   `help:"The stand-ins send no webhooks of their own."`
+	Lambda bool   `help:"Run the product as its Lambda functions, built and run by a local Lambda runtime, on SQS: that of AWS_ENDPOINT_URL, or a stand-in."`
 	Model  string `enum:"environment,scripted" default:"environment" help:"'environment': OPENAI_API_KEY and its like, or none. 'scripted': answers made from the evidence by a program, no language model."`
 }
 
@@ -72,7 +73,7 @@ func (c smokeCmd) Run(ctx context.Context) error {
 		return err
 	}
 	const free = "127.0.0.1:0"
-	o := options{Dir: dir, Addr: freeAddr(), Acme: free, Globex: free, Model: "scripted", Quiet: true}
+	o := options{Dir: dir, Addr: freeAddr(), Acme: free, Globex: free, Model: "scripted", Quiet: true, Lambda: c.Lambda}
 	s, err := start(ctx, o, func(line string) { fmt.Println(line) })
 	if err != nil {
 		return err

@@ -6,17 +6,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/deskhand/deskhand/localstack/demo"
+	"github.com/deskhand/deskhand/localstack/lambdaruntime"
 	"github.com/deskhand/deskhand/localstack/pgserver"
 	"github.com/deskhand/deskhand/shared/app"
 	"github.com/deskhand/deskhand/shared/config"
@@ -40,6 +43,8 @@ type stack struct {
 	app     *app.App
 	log     *os.File
 	stops   []func()
+
+	deployed map[string]*lambdaruntime.Function // with options.Lambda
 }
 
 // keys are what the local stack makes once and keeps in its folder.
@@ -61,7 +66,7 @@ func start(ctx context.Context, o options, say func(string)) (s *stack, err erro
 	if s.keys, err = loadKeys(o.Dir); err != nil {
 		return s, err
 	}
-	for _, part := range []func(context.Context) error{s.postgres, s.redis, s.model, s.product, s.tools, s.learn, s.leaveEnv} {
+	for _, part := range []func(context.Context) error{s.postgres, s.sqs, s.redis, s.model, s.product, s.functions, s.tools, s.learn, s.leaveEnv} {
 		if err = part(ctx); err != nil {
 			return s, err
 		}
@@ -115,7 +120,6 @@ func (s *stack) postgres(ctx context.Context) error {
 		return err
 	}
 	s.say(fmt.Sprintf("Schema     up to date, %d migrations applied now", applied))
-	s.say("Queue      on the same Postgres (River)")
 	return nil
 }
 
@@ -195,7 +199,13 @@ func (s *stack) product(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *stack) serve(ctx context.Context) error { return s.app.RunAll(ctx) }
+// serve runs the product until ctx is done.
+func (s *stack) serve(ctx context.Context) error {
+	if s.options.Lambda {
+		return s.serveLambda(ctx)
+	}
+	return s.app.RunAll(ctx)
+}
 
 // ready waits until the product answers, or has ended.
 func (s *stack) ready(ctx context.Context, served chan error) error {
@@ -244,16 +254,38 @@ func freeAddr() string {
 	return l.Addr().String()
 }
 
-// leaveEnv writes the configuration for the deskhand command.
-func (s *stack) leaveEnv(context.Context) error {
-	lines := []string{
-		"DATABASE_URL=" + s.cfg.DatabaseURL.Reveal(),
-		"DATABASE_QUEUE_URL=" + s.cfg.DatabaseQueueURL.Reveal(),
-		"REDIS_URL=" + s.cfg.RedisURL.Reveal(),
-		"SEALING_KEY='" + s.cfg.SealingKey.Reveal() + "'",
-		"HTTP_ADDR=" + s.cfg.Addr,
+// environment is the product's configuration, as its processes get it.
+func (s *stack) environment() map[string]string {
+	c := s.cfg
+	env := map[string]string{
+		"DATABASE_URL": c.DatabaseURL.Reveal(), "DATABASE_QUEUE_URL": c.DatabaseQueueURL.Reveal(), "REDIS_URL": c.RedisURL.Reveal(),
+		"SEALING_KEY": c.SealingKey.Reveal(), "HTTP_ADDR": c.Addr,
+		"OPENAI_BASE_URL": c.OpenAIBaseURL, "OPENAI_API_KEY": c.OpenAIKey.Reveal(), "OPENAI_MODEL": c.OpenAIModel,
 	}
-	return os.WriteFile(filepath.Join(s.options.Dir, envFile), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+	if c.QueueURL != "" {
+		maps.Copy(env, map[string]string{
+			"QUEUE_URL": c.QueueURL, "QUEUE_DEAD_URL": c.QueueDeadURL,
+			"CATALOGUE_QUEUE_URL": c.CatalogueQueueURL, "CATALOGUE_QUEUE_DEAD_URL": c.CatalogueQueueDeadURL,
+		})
+		for _, name := range []string{endpoint, endpointSQS, "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+			if value := os.Getenv(name); value != "" {
+				env[name] = value
+			}
+		}
+	}
+	return env
+}
+
+// leaveEnv writes the configuration for the deskhand command, which asks no
+// model.
+func (s *stack) leaveEnv(context.Context) error {
+	env := s.environment()
+	maps.DeleteFunc(env, func(name, _ string) bool { return strings.HasPrefix(name, "OPENAI_") })
+	var lines strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		fmt.Fprintf(&lines, "%s='%s'\n", name, env[name])
+	}
+	return os.WriteFile(filepath.Join(s.options.Dir, envFile), []byte(lines.String()), 0o600)
 }
 
 // running gives the configuration of a stack that serves.

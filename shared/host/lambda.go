@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/akrylysov/algnhsa"
@@ -23,7 +23,8 @@ import (
 )
 
 // Batcher settles a batch that the queue pushed: it opens each record, gives
-// it to h, and returns the ids of those that must be delivered again.
+// it to h, and returns the ids of those that must be delivered again. A panic
+// of h fails its message alone.
 type Batcher interface {
 	Batch(ctx context.Context, records []queue.Record, h queue.Handler) (failed []string)
 }
@@ -33,7 +34,10 @@ type Batcher interface {
 // functions are called by many invocations at a time where Lambda is told so.
 type Lambda struct {
 	// HTTP answers requests from API Gateway: REST (payload 1.0) and HTTP APIs
-	// (payload 2.0).
+	// (payload 2.0). It sees the path without the stage, and the body as it was
+	// sent: for that, a REST API needs the binary media type */*, because it
+	// makes text of everything else. A custom domain has to be mapped to the API
+	// without a base path, which would stay in the path.
 	HTTP http.Handler
 	// Batcher and Work take batches from SQS.
 	Batcher Batcher
@@ -43,7 +47,8 @@ type Lambda struct {
 	// Before, where not nil, is called at the start of each invocation: between
 	// two of them the process may have been frozen for hours.
 	Before func(context.Context)
-	// Flush, where not nil, sends telemetry at the end of each invocation.
+	// Flush, where not nil, sends telemetry at the end of each invocation, for
+	// a second at most and never up to the deadline.
 	Flush func(context.Context) error
 	Log   *slog.Logger
 }
@@ -53,6 +58,7 @@ const (
 	maxAnswer = 6 << 20
 	// maxMargin is how long before the deadline the work is cancelled, so that
 	// it can still say how it ended; a tenth of the time where that is shorter.
+	// Flush ends a tenth of what is left then before it.
 	maxMargin = time.Second
 	// flushLimit bounds Flush: telemetry never holds an answer back for long.
 	flushLimit = time.Second
@@ -65,8 +71,9 @@ var binary = []string{"application/octet-stream", "application/zip", "font/woff2
 // returns nil. Lambda sends SIGTERM only while nothing runs, and kills half a
 // second later. Where the runtime API fails, the process ends.
 func (l Lambda) Serve(ctx context.Context) error {
-	log.SetFlags(0) // aws-lambda-go tells failed invocations there
-	log.SetOutput(slog.NewLogLogger(l.Log.Handler(), slog.LevelError).Writer())
+	// aws-lambda-go writes to the log package, and only what has failed.
+	slog.SetLogLoggerLevel(slog.LevelError)
+	slog.SetDefault(l.Log)
 	// Without the option, Lambda ends a process without SIGTERM.
 	go lambda.StartWithOptions(l, lambda.WithEnableSIGTERM())
 	<-ctx.Done()
@@ -75,18 +82,20 @@ func (l Lambda) Serve(ctx context.Context) error {
 
 // event has what tells the kinds of events apart.
 type event struct {
-	Version        string          `json:"version"`
-	DetailType     string          `json:"detail-type"`
-	RequestContext json.RawMessage `json:"requestContext"`
-	Records        []struct {
+	Version        string `json:"version"`
+	DetailType     string `json:"detail-type"`
+	RawPath        string `json:"rawPath"`
+	RequestContext *struct {
+		Stage string `json:"stage"`
+	} `json:"requestContext"`
+	Records []struct {
 		EventSource string `json:"eventSource"`
 	} `json:"Records"`
 }
 
 // Invoke handles one event and gives its answer. An error, and a panic of
-// Tick, fail the invocation; a panic of HTTP is answered with 500, one of Work
-// fails its message alone. The context given on ends a little before the
-// invocation's deadline.
+// Tick, fail the invocation; a panic of HTTP is answered with 500. The context
+// given on ends a little before the invocation's deadline.
 func (l Lambda) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
 	defer l.flush(ctx)
 	if c, ok := lambdacontext.FromContext(ctx); ok {
@@ -109,7 +118,7 @@ func (l Lambda) Invoke(ctx context.Context, payload []byte) (answer []byte, err 
 	case e.DetailType == "Scheduled Event" && l.Tick != nil:
 		return []byte("null"), l.Tick(ctx)
 	case e.RequestContext != nil && l.HTTP != nil:
-		return l.request(ctx, e.Version, payload), nil
+		return l.request(ctx, e, payload), nil
 	}
 	return nil, errors.New("lambda: this function does not take such an event; check what invokes it")
 }
@@ -127,7 +136,9 @@ func (l Lambda) flush(ctx context.Context) {
 	if l.Flush == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushLimit)
+	ctx, cancel := guard(ctx)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, flushLimit)
 	defer cancel()
 	if err := l.Flush(ctx); err != nil {
 		l.Log.WarnContext(ctx, "telemetry is not sent", "operation", "flush", "error", err.Error())
@@ -152,13 +163,16 @@ func (l Lambda) caught(ctx context.Context, failed func(error)) {
 }
 
 // request answers an HTTP request. It always has an answer.
-func (l Lambda) request(ctx context.Context, version string, payload []byte) (answer []byte) {
+func (l Lambda) request(ctx context.Context, e event, payload []byte) (answer []byte) {
 	defer l.caught(ctx, func(error) { answer = problem(http.StatusInternalServerError, "internal error") })
-	kind := algnhsa.RequestTypeAPIGatewayV1
-	if version == "2.0" {
+	kind, handler := algnhsa.RequestTypeAPIGatewayV1, l.HTTP
+	if e.Version == "2.0" {
 		kind = algnhsa.RequestTypeAPIGatewayV2
+		if stage := "/" + e.RequestContext.Stage; strings.HasPrefix(e.RawPath, stage+"/") {
+			handler = http.StripPrefix(stage, handler)
+		}
 	}
-	answer, err := algnhsa.New(l.HTTP, &algnhsa.Options{RequestType: kind, BinaryContentTypes: binary}).Invoke(ctx, payload)
+	answer, err := algnhsa.New(handler, &algnhsa.Options{RequestType: kind, BinaryContentTypes: binary}).Invoke(ctx, payload)
 	if err != nil {
 		l.Log.WarnContext(ctx, "request refused", "operation", "invoke", "error", err.Error())
 		return problem(http.StatusBadRequest, "the request cannot be read")
@@ -187,17 +201,10 @@ func (l Lambda) batch(ctx context.Context, payload []byte) ([]byte, error) {
 		records[i] = record(m)
 	}
 	failures := []events.SQSBatchItemFailure{} // never null
-	for _, id := range l.Batcher.Batch(ctx, records, l.work) {
+	for _, id := range l.Batcher.Batch(ctx, records, l.Work) {
 		failures = append(failures, events.SQSBatchItemFailure{ItemIdentifier: id})
 	}
 	return json.Marshal(events.SQSEventResponse{BatchItemFailures: failures})
-}
-
-// work is Work, with a panic turned into an error: it counts against the
-// message like any other, and the rest of the batch goes on.
-func (l Lambda) work(ctx context.Context, m queue.Message) (err error) {
-	defer l.caught(ctx, func(p error) { err = p })
-	return l.Work(ctx, m)
 }
 
 func record(m events.SQSMessage) queue.Record {

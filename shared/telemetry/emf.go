@@ -135,7 +135,7 @@ func (l *line) document(service string, now time.Time) map[string]any {
 	names := make([]string, 0, l.attributes.Len())
 	for _, a := range l.attributes.ToSlice() {
 		names = append(names, string(a.Key))
-		document[string(a.Key)] = a.Value.Emit()
+		document[string(a.Key)] = a.Value.String()
 	}
 	for name, value := range l.values {
 		document[name] = value

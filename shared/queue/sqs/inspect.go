@@ -128,40 +128,45 @@ func (q *Queue) List(ctx context.Context, n int) ([]queue.DeadLetter, error) {
 
 func (q *Queue) deadLetter(d delivery) queue.DeadLetter {
 	m, _ := q.open(d.letter) // a letter may well be dead because it does not open
-	letter := queue.DeadLetter{Message: m, Reason: d.attributes[attrReason]}
-	if letter.Reason == "" {
-		letter.Reason = "SQS gave up: the workers that received it died, or could not settle it"
+	return queue.DeadLetter{Message: m, Reason: q.openReason(m.ID, d.attributes[attrReason]), Died: d.died()}
+}
+
+// died is when d became a dead letter, or was sent where SQS moved it there.
+func (d delivery) died() time.Time {
+	if died, err := time.Parse(time.RFC3339Nano, d.attributes[attrDied]); err == nil {
+		return died
 	}
-	var err error
-	if letter.Died, err = time.Parse(time.RFC3339Nano, d.attributes[attrDied]); err != nil {
-		ms, _ := strconv.ParseInt(d.system[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
-		letter.Died = time.UnixMilli(ms)
-	}
-	return letter
+	ms, _ := strconv.ParseInt(d.system[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64) // SQS wrote it
+	return time.UnixMilli(ms)
 }
 
 // Redrive implements queue.DeadLetters. The messages count as sent now. It
-// goes through all dead letters, so it takes a while where they are many.
+// goes through all dead letters, so it takes a while where they are many. One
+// that fails again meanwhile stays dead.
 func (q *Queue) Redrive(ctx context.Context, ids ...string) (int, error) {
 	return q.each(ctx, ids, func(d delivery) error {
-		return q.move(ctx, q.URL, d.with(map[string]string{
+		alive := d.with(map[string]string{
 			attrErrors: "", attrReason: "", attrDied: "", attrDue: "", attrSent: stamp(q.Now()),
-		}), d)
+		})
+		return q.settle(ctx, d, func(ctx context.Context) error { return q.move(ctx, q.URL, alive, d) })
 	})
 }
 
 // Purge implements queue.DeadLetters, likewise.
 func (q *Queue) Purge(ctx context.Context, ids ...string) (int, error) {
-	return q.each(ctx, ids, func(d delivery) error { return q.delete(ctx, d) })
+	return q.each(ctx, ids, func(d delivery) error {
+		return q.settle(ctx, d, func(ctx context.Context) error { return q.delete(ctx, d) })
+	})
 }
 
 // each does something with the dead letters that have one of the ids, or with
-// all where there are none, and gives back the others. It returns how many it
-// was done with.
+// all where there are none, and gives back the others. It leaves alone what
+// died since it began: it would never end where what it redrives fails at once.
+// It returns how many it was done with.
 func (q *Queue) each(ctx context.Context, ids []string, do func(delivery) error) (n int, err error) {
 	var others []delivery
 	defer func() { q.giveBack(ctx, others) }()
-	seen := map[string]bool{}
+	began, seen := q.Now(), map[string]bool{}
 	for {
 		some, err := q.fetch(ctx, q.DeadURL, look{maxBatch, lookWait, lookHide})
 		if err != nil {
@@ -169,9 +174,10 @@ func (q *Queue) each(ctx context.Context, ids []string, do func(delivery) error)
 		}
 		fresh := false
 		for i, d := range some {
-			fresh = fresh || !seen[d.id]
+			late := d.died().After(began)
+			fresh = fresh || !late && !seen[d.id]
 			seen[d.id] = true
-			if len(ids) > 0 && !slices.Contains(ids, d.attributes[attrID]) {
+			if late || len(ids) > 0 && !slices.Contains(ids, d.attributes[attrID]) {
 				d.body = "" // there may be many
 				others = append(others, d)
 				continue

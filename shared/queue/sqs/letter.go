@@ -30,7 +30,7 @@ const (
 	attrSent     = "sent"
 	attrErrors   = "errors" // none for no errors
 	attrDue      = "due"    // of a message that is put off for longer than SQS can
-	attrReason   = "reason" // of a dead letter
+	attrReason   = "reason" // of a dead letter, sealed
 	attrDied     = "died"   // of a dead letter
 )
 
@@ -40,6 +40,9 @@ const (
 
 	// maxReason keeps what an upstream said from filling the queue.
 	maxReason = 2000
+
+	// maxAttribute has room for a sealed reason.
+	maxAttribute = 4000
 )
 
 var errNotOurs = errors.New("not a message of this product: attributes are missing or malformed")
@@ -85,6 +88,35 @@ func (q *Queue) open(l letter) (queue.Message, error) {
 	err = queue.Open(q.Box, q.Name, &m, sealed)
 	return m, err
 }
+
+// sealReason seals why a message died, cut to what is worth keeping: it quotes
+// what tools and models said, and they may quote a ticket.
+func (q *Queue) sealReason(id, reason string) (string, error) {
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "..."
+	}
+	sealed, err := q.Box.Seal([]byte(strings.ToValidUTF8(reason, "")), q.reasonOf(id))
+	return base64.StdEncoding.EncodeToString(sealed), err
+}
+
+// openReason opens what sealReason sealed. Where SQS alone knows why, there is
+// nothing to open.
+func (q *Queue) openReason(id, sealed string) string {
+	if sealed == "" {
+		return "SQS gave up: the workers that received it died, or could not settle it"
+	}
+	raw, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil {
+		return errNotOurs.Error()
+	}
+	reason, err := q.Box.Open(raw, q.reasonOf(id))
+	if err != nil {
+		return err.Error()
+	}
+	return string(reason)
+}
+
+func (q *Queue) reasonOf(id string) string { return "queue/" + q.Name + "/" + id + "/reason" }
 
 // with is a copy of l with some attributes changed: "" removes one. What is
 // not ours does not travel.
@@ -134,14 +166,11 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // storable cuts s to what an attribute takes: what XML allows.
 func storable(s string) string {
-	if len(s) > maxReason {
-		s = s[:maxReason] + "..."
-	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t', r == '\n', r == '\r', r >= 0x20 && r <= 0xD7FF, r >= 0xE000 && r <= 0xFFFD, r >= 0x10000:
 			return r
 		}
 		return -1
-	}, strings.ToValidUTF8(s, ""))
+	}, strings.ToValidUTF8(s[:min(len(s), maxAttribute)], ""))
 }

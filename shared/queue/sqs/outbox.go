@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
@@ -26,6 +24,11 @@ const (
 
 	maxBatch      = 10
 	maxBatchBytes = 1<<20 - 16<<10 // of 1 MiB, less what SQS may count besides
+
+	// maxHeld bounds the memory for letters that wait or travel, where SQS is
+	// slower than the senders. Each counts for a little more than its bytes.
+	maxHeld  = 32 << 20
+	overhead = 1 << 10
 )
 
 // outbox collects what concurrent calls of Send want to send.
@@ -33,6 +36,7 @@ type outbox struct {
 	mu       sync.Mutex
 	open     *batch // takes more letters; nil for none
 	underWay int    // batches that wait or travel
+	held     int    // what their letters count for
 }
 
 // batch is one SendMessageBatch. Its errors may be read when sent is closed.
@@ -61,11 +65,27 @@ func (l letter) size() int {
 	return n
 }
 
-// post puts letters into batches that leave by themselves.
-func (q *Queue) post(letters []letter) []place {
+// weight is what letters count for in the outbox.
+func weight(letters []letter) (n int) {
+	for _, l := range letters {
+		n += l.size() + overhead
+	}
+	return n
+}
+
+var errFull = errors.New("it is slower than the senders, and too many messages wait")
+
+// post puts letters into batches that leave by themselves: all or none. An
+// outbox with nothing in it takes any number.
+func (q *Queue) post(letters []letter) ([]place, error) {
+	more := weight(letters)
 	o := &q.outbox
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.held > 0 && o.held+more > maxHeld {
+		return nil, errFull
+	}
+	o.held += more
 	places := make([]place, len(letters))
 	for i, l := range letters {
 		if o.open == nil || !o.open.fits(l) {
@@ -77,7 +97,7 @@ func (q *Queue) post(letters []letter) []place {
 		o.open.letters = append(o.open.letters, l)
 		o.open.size += l.size()
 	}
-	return places
+	return places, nil
 }
 
 // dispatch closes b for more letters and sends it.
@@ -92,12 +112,13 @@ func (q *Queue) dispatch(b *batch, wait bool) {
 	}
 	o.mu.Unlock()
 
-	ctx, cancel := context.WithTimeout(context.Background(), sendLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), q.sendLimit())
 	defer cancel()
 	b.errs = q.transmit(ctx, q.URL, b.letters)
 
 	o.mu.Lock()
 	o.underWay--
+	o.held -= weight(b.letters)
 	o.mu.Unlock()
 	close(b.sent)
 }
@@ -106,8 +127,8 @@ var errNoAnswer = errors.New("SQS said nothing about this message")
 
 // transmit sends up to ten letters and gives an error for each. What SQS
 // refuses for its group goes again without one, and of a call that it refuses
-// as a whole every letter goes again alone, so that nobody's letter is refused
-// for another's sake.
+// as a whole for what is in it every letter goes again alone, so that nobody's
+// letter is refused for another's sake.
 func (q *Queue) transmit(ctx context.Context, url string, letters []letter) []error {
 	grouped := !q.noGroup.Load()
 	errs := q.sendBatch(ctx, url, letters, grouped)
@@ -116,7 +137,7 @@ func (q *Queue) transmit(ctx context.Context, url string, letters []letter) []er
 		if refused {
 			q.noGroup.Store(true)
 		}
-		if refused || len(letters) > 1 && isBadRequest(err) {
+		if refused || len(letters) > 1 && batchRefused(err) {
 			errs[i] = q.transmit(ctx, url, letters[i:i+1])[0]
 		}
 	}
@@ -181,9 +202,13 @@ func tooLarge(e smithy.APIError) bool {
 	return strings.Contains(e.ErrorCode(), "BatchRequestTooLong") || strings.Contains(e.ErrorMessage(), "must be shorter than")
 }
 
-func isBadRequest(err error) bool {
-	e, ok := errors.AsType[*awshttp.ResponseError](err)
-	return ok && e.HTTPStatusCode() == http.StatusBadRequest
+// batchRefused says that SQS refused a whole call for what is in it. To send
+// more calls where it throttles, or does not know the queue, would make it
+// worse.
+func batchRefused(err error) bool {
+	_, whole := errors.AsType[*smithy.OperationError](err)
+	e, ok := errors.AsType[smithy.APIError](err)
+	return whole && ok && (strings.Contains(e.ErrorCode(), "Invalid") || strings.Contains(e.ErrorCode(), "BatchRequestTooLong"))
 }
 
 // move sends l to url and deletes what it is a copy of. Where it fails, the

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -28,8 +29,9 @@ const (
 
 // Receive implements queue.Receiver. It gives ErrUnavailable where it cannot
 // start, and is not troubled by an SQS that does not answer later. Its end
-// takes the rest of a poll, 3 s at most, or Drain where that is longer. A
-// handler that ignores the end of its context holds up Receive.
+// takes the rest of a poll, 3 s at most (8 s where SQS does not answer), or
+// Drain where that is longer. A handler that ignores the end of its context
+// holds up Receive.
 func (q *Queue) Receive(ctx context.Context, h queue.Handler) error {
 	if _, err := q.Stats(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -119,9 +121,11 @@ func (q *Queue) work(ctx context.Context, d delivery, h queue.Handler) {
 	}
 }
 
-// beat keeps d hidden until ctx is done.
+// beat keeps d hidden until ctx is done. Three beats fit into the visibility,
+// so that one may fail; one that gets no answer must not hold up the next.
 func (q *Queue) beat(ctx context.Context, d delivery) {
-	ticks := time.NewTicker(q.visibility() / 3)
+	every := q.visibility() / 3
+	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	for {
 		select {
@@ -129,18 +133,16 @@ func (q *Queue) beat(ctx context.Context, d delivery) {
 			return
 		case <-ticks.C:
 		}
-		if err := q.hide(ctx, d, q.visibility()); err != nil && ctx.Err() == nil {
+		call, cancel := context.WithTimeout(ctx, every)
+		err := q.hide(call, d, q.visibility())
+		cancel()
+		if err != nil && ctx.Err() == nil {
 			q.Log.WarnContext(ctx, "a message may come twice", "queue", q.Name, "job_id", d.attributes[attrID], "error", err)
 		}
 	}
 }
 
-func (q *Queue) visibility() time.Duration {
-	if q.Visibility <= 0 {
-		return defaultVisibility
-	}
-	return q.Visibility
-}
+func (q *Queue) visibility() time.Duration { return cmp.Or(max(q.Visibility, 0), defaultVisibility) }
 
 // look is how to receive: up to max messages, after up to wait, each to be
 // hidden from then.
@@ -183,7 +185,8 @@ func (q *Queue) giveBack(ctx context.Context, deliveries []delivery) {
 }
 
 // hideAll hides deliveries of one queue until so long from now, as well as it
-// can: where it fails, they are hidden for as long as they were.
+// can: where it fails, they are hidden for as long as they were. A receipt that
+// has run out is no matter: another has the message.
 func (q *Queue) hideAll(ctx context.Context, deliveries []delivery, long time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()

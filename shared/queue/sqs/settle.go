@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -30,10 +31,13 @@ var (
 	errKept = errors.New("the message is settled, but could not be deleted")
 )
 
-// handle gives d to h and settles it. The error says why d is still in the
-// queue and comes again by itself; errKept is in it where that is only a
-// duplicate.
+// handle gives d to h and settles it. Where ctx is done it gives d back. The
+// error says why d is still in the queue and comes again by itself; errKept is
+// in it where that is only a duplicate.
 func (q *Queue) handle(ctx context.Context, d delivery, h queue.Handler) error {
+	if ctx.Err() != nil {
+		return q.leave(ctx, d)
+	}
 	m, err := q.open(d.letter)
 	if err != nil {
 		return q.settle(ctx, d, func(ctx context.Context) error { return q.bury(ctx, d, m.Errors, err.Error()) })
@@ -46,7 +50,7 @@ func (q *Queue) handle(ctx context.Context, d delivery, h queue.Handler) error {
 	v := q.Policy.Decide(m, q.call(ctx, m, h), q.Now())
 	if v.Failed {
 		if ctx.Err() != nil { // a deploy is not an error
-			return q.settle(ctx, d, func(ctx context.Context) error { return errors.Join(errLeft, q.hide(ctx, d, 0)) })
+			return q.leave(ctx, d)
 		}
 		m.Errors++
 	}
@@ -63,6 +67,11 @@ func (q *Queue) handle(ctx context.Context, d delivery, h queue.Handler) error {
 	})
 }
 
+// leave makes d visible at once, for another worker.
+func (q *Queue) leave(ctx context.Context, d delivery) error {
+	return q.settle(ctx, d, func(ctx context.Context) error { return errors.Join(errLeft, q.hide(ctx, d, 0)) })
+}
+
 // settle runs step, which may take some time even where ctx is done.
 func (q *Queue) settle(ctx context.Context, d delivery, step func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
@@ -75,20 +84,29 @@ func (q *Queue) settle(ctx context.Context, d delivery, step func(context.Contex
 
 // bury moves d to the dead letters.
 func (q *Queue) bury(ctx context.Context, d delivery, failures int, reason string) error {
+	sealed, err := q.sealReason(d.attributes[attrID], reason)
+	if err != nil {
+		return err
+	}
 	return q.move(ctx, q.DeadURL, d.with(map[string]string{
-		attrErrors: count(failures), attrReason: reason, attrDied: stamp(q.Now()), attrDue: "",
+		attrErrors: count(failures), attrReason: sealed, attrDied: stamp(q.Now()), attrDue: "",
 	}), d)
 }
 
 // call runs h within the time of a handler, and turns a panic into an error.
+// The panic's own text is kept only where the runtime wrote it: any other may
+// quote the ticket.
 func (q *Queue) call(ctx context.Context, m queue.Message, h queue.Handler) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, q.Timeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
+			err = fmt.Errorf("panic with a %T", p)
+			if known, ok := p.(runtime.Error); ok {
+				err = fmt.Errorf("panic: %w", known)
+			}
 			q.Log.ErrorContext(ctx, "the handler panicked", "queue", q.Name, "job_id", m.ID,
-				"tenant_id", string(m.Tenant), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
+				"tenant_id", string(m.Tenant), "error", err.Error(), "stack", string(debug.Stack()))
 		}
 	}()
 	return h(ctx, m)

@@ -2,7 +2,8 @@
 //
 // A message is one SQS message: its body and trace are sealed, base64, in the
 // body; its id, tenant, kind, time and count of handler errors are message
-// attributes, so that an operator can look. Whatever becomes of it is decided
+// attributes, so that an operator can look. The reason of a dead letter is one
+// too, sealed: it may quote a ticket. Whatever becomes of it is decided
 // by queue.Policy and settled with two calls in this order: send, then delete.
 // "Again" sends a copy with DelaySeconds to the queue, "dead" sends one with
 // its reason to the dead-letter queue, and both then delete the original. A
@@ -15,9 +16,26 @@
 //
 // # What the queues need
 //
-// MaximumMessageSize of 1 MiB on both, the default since August 2025: a sealed
-// body of queue.MaxBody is 320 KiB as base64. On the dead-letter queue a
-// MessageRetentionPeriod of 14 days, and no redrive policy of its own.
+// Both are standard queues with a MaximumMessageSize of 1 MiB, the default
+// since August 2025: a sealed body of queue.MaxBody is 320 KiB as base64.
+//
+// The queue: a RedrivePolicy to the dead-letter queue with a maxReceiveCount of
+// 10, and a MessageRetentionPeriod of 7 days. SQS deletes what is older without
+// a word, by default after 4 days, so workers must not be down or paused for
+// longer. A RetryAfter starts it anew, because it is a copy.
+//
+// The dead-letter queue: a MessageRetentionPeriod of 14 days, SQS's longest,
+// and no redrive policy of its own. A message that SQS itself moved there keeps
+// its age, and so stays for 7 days at least.
+//
+// For Lambda: an event source mapping with ReportBatchItemFailures (without it,
+// Lambda deletes messages that failed), and a VisibilityTimeout of the queue
+// of six times the function's time limit, as AWS advises.
+//
+// Who sends needs sqs:SendMessage on the queue. Who receives needs
+// ReceiveMessage, DeleteMessage, ChangeMessageVisibility, GetQueueAttributes
+// and SendMessage on it, and SendMessage and GetQueueAttributes on the
+// dead-letter queue. An operator needs all five on both.
 //
 // # Fair queues
 //
@@ -33,6 +51,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,14 +70,14 @@ import (
 )
 
 const (
-	// sendLimit is how long Send may take: the webhook must answer 503 within
-	// about a second where SQS is down.
-	sendLimit = time.Second
+	// defaultSendLimit lets the webhook answer 503 within about a second where
+	// SQS is down.
+	defaultSendLimit = time.Second
 
 	// callLimit is for every other call, beside the time that it waits.
 	callLimit = 5 * time.Second
 
-	// The SDK tries a call twice: sendLimit has no room for more.
+	// The SDK tries a call twice: Send has no time for more.
 	attempts   = 2
 	maxBackoff = 100 * time.Millisecond
 )
@@ -75,6 +94,9 @@ type Queue struct {
 	Policy  queue.Policy
 	Log     *slog.Logger
 	Now     func() time.Time
+
+	// SendLimit is how long Send may take. A second where it is 0.
+	SendLimit time.Duration
 
 	// For Receive and Batch.
 	Concurrency int           // handlers at once
@@ -104,12 +126,13 @@ func Connect(ctx context.Context) (*sqs.Client, error) {
 	return sqs.NewFromConfig(c), nil
 }
 
-// Send implements queue.Sender. It takes a second at most. What several calls
+// Send implements queue.Sender. It takes SendLimit at most. What several calls
 // send at nearly the same time travels as one batch, and a call returns when
 // its own messages are stored. SQS has no transactions: where Send gives
 // ErrUnavailable, some of the messages may have been sent, and all of them
 // where ctx ended or the answer was lost. Send them all again then: handlers
-// know a message twice sent by its id.
+// know a message twice sent by its id. It gives ErrUnavailable at once where 32
+// MiB wait for an SQS that is slow.
 func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	letters := make([]letter, len(messages))
 	for i, m := range messages {
@@ -121,9 +144,13 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	if err := ctx.Err(); err != nil {
 		return q.unavailable("send", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	places, err := q.post(letters)
+	if err != nil {
+		return q.unavailable("send", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, q.sendLimit())
 	defer cancel()
-	for _, p := range q.post(letters) {
+	for _, p := range places {
 		select {
 		case <-p.batch.sent:
 			if err := p.batch.errs[p.index]; err != nil {
@@ -135,6 +162,8 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	}
 	return nil
 }
+
+func (q *Queue) sendLimit() time.Duration { return cmp.Or(max(q.SendLimit, 0), defaultSendLimit) }
 
 // mapped makes an error of the port from one of the SDK's.
 func (q *Queue) mapped(what string, err error) error {

@@ -199,6 +199,7 @@ func (c *call) due(n int) (due []*message, next time.Time) {
 		case dead != nil && m.Receives >= c.queue.MaxReceives:
 			m.receipt = ""
 			dead.messages = append(dead.messages, m)
+			c.server.announce()
 			return true
 		case len(due) < n:
 			due = append(due, m)

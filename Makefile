@@ -35,6 +35,7 @@ ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, 
 
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
+	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
 
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,8 +26,12 @@ import (
 // The AWS SDK's own variables, which lead it to another SQS than Amazon's.
 const endpoint, endpointSQS = "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"
 
-// functionLimit is the time of one invocation: an enhancement's, and a bit.
-const functionLimit = 140 * time.Second
+// functionLimit is the time of one invocation: an enhancement's, and a bit. AWS
+// advises that a queue hides its messages for six times as long.
+const (
+	functionLimit = 140 * time.Second
+	visibility    = 6 * functionLimit
+)
 
 // sqs makes the queues, for a product that runs as Lambda functions: on the
 // server of AWS_ENDPOINT_URL (LocalStack, moto), or on a stand-in here.
@@ -82,9 +87,9 @@ func makeQueues(ctx context.Context, client *awssqs.Client, name string) (url, d
 	if err != nil {
 		return "", "", err
 	}
-	q, err := client.CreateQueue(ctx, &awssqs.CreateQueueInput{
-		QueueName: &name, Attributes: map[string]string{"MessageRetentionPeriod": week, "RedrivePolicy": string(backstop)},
-	})
+	q, err := client.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{
+		"MessageRetentionPeriod": week, "RedrivePolicy": string(backstop), "VisibilityTimeout": strconv.Itoa(int(visibility.Seconds())),
+	}})
 	if err != nil {
 		return "", "", fmt.Errorf("make queue %s: %w", name, err)
 	}
@@ -124,7 +129,7 @@ func (s *stack) serveLambda(ctx context.Context) error {
 		return err
 	}
 	front := http.NewServeMux()
-	front.Handle("/webhook/", lambdaruntime.Gateway{Function: s.deployed["webhook"]})
+	front.Handle("/webhook/", lambdaruntime.Gateway{Function: s.deployed["webhook"], Binary: []string{"*/*"}})
 	front.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {}) // the stack's own: functions have none
 	listener, err := listen(s.cfg.Addr)
 	if err != nil {
@@ -141,7 +146,9 @@ func (s *stack) serveLambda(ctx context.Context) error {
 	g.Go(func() error { <-ctx.Done(); return server.Close() })
 	for name, url := range map[string]string{"enhance": s.cfg.QueueURL, "catalogue": s.cfg.CatalogueQueueURL} {
 		g.Go(func() error {
-			return lambdaruntime.Mapping{Client: client, QueueURL: url, Function: s.deployed[name], BatchSize: 1, Concurrency: 4, Log: log}.Run(ctx)
+			return lambdaruntime.Mapping{
+				Client: client, QueueURL: url, Function: s.deployed[name], BatchSize: 1, Concurrency: 4, Visibility: visibility, Log: log,
+			}.Run(ctx)
 		})
 	}
 	g.Go(func() error {

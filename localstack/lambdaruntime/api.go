@@ -9,8 +9,11 @@ import (
 	"strings"
 )
 
-// account is in every ARN here.
-const account = "123456789012"
+// account and region are in every ARN here.
+const (
+	account = "123456789012"
+	region  = "eu-west-1"
+)
 
 // api is the Lambda Runtime API and as much of the Extensions API as a
 // function needs to be told of its end by SIGTERM.
@@ -47,7 +50,9 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 }
 
 // ARN is the function's name in AWS.
-func (f *Function) ARN() string { return "arn:aws:lambda:eu-west-1:" + account + ":function:" + f.Name }
+func (f *Function) ARN() string {
+	return "arn:aws:lambda:" + region + ":" + account + ":function:" + f.Name
+}
 
 // trace makes an X-Ray header of a request id, with sampling off.
 func trace(id string) string {

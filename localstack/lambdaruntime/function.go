@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -26,10 +27,10 @@ const (
 )
 
 // ErrThrottled says that all instances are busy and Concurrency is reached.
-var ErrThrottled = errors.New("TooManyRequestsException: Rate Exceeded.")
+var ErrThrottled = errors.New("lambdaruntime: throttled (TooManyRequestsException)")
 
 // ErrTooLarge says that the payload of an invocation is over 6 MB.
-var ErrTooLarge = errors.New("RequestEntityTooLargeException: the payload is over 6 MB")
+var ErrTooLarge = errors.New("lambdaruntime: the payload is over 6 MB (RequestTooLargeException)")
 
 // Function is one deployed function. Set the fields before the first Invoke;
 // end it with Close.
@@ -58,7 +59,9 @@ type Function struct {
 // Stats counts what a function did.
 type Stats struct {
 	Invocations, Cold, InitFailures, Timeouts, Crashes, Throttled int
-	Instances                                                     int // now
+
+	Instances int // now
+	Drained   int // ended by themselves after SIGTERM
 }
 
 // Result is how an invocation ended. A function error is no Go error.
@@ -243,18 +246,43 @@ func (f *Function) Stats() Stats {
 }
 
 // Kill kills every instance with SIGKILL, as a host that fails does, and tells
-// how many. What they were doing fails with Runtime.ExitError.
+// how many when they are dead. What they were doing fails with
+// Runtime.ExitError.
 func (f *Function) Kill() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for i := range f.instances {
-		if i.alive() {
-			i.kill()
-			n++
+	living := f.living()
+	for _, i := range living {
+		i.kill()
+	}
+	for _, i := range living {
+		<-i.exited
+	}
+	return len(living)
+}
+
+// Freeze stops every instance where it is, with SIGSTOP, and tells how many
+// when they stand still: they hang, until the time of their invocation is over
+// and they are killed.
+func (f *Function) Freeze() int {
+	living := f.living()
+	for _, i := range living {
+		_ = i.cmd.Process.Signal(syscall.SIGSTOP) // it may be gone
+		for i.alive() && !i.stopped() {
+			time.Sleep(time.Millisecond)
 		}
 	}
-	return n
+	return len(living)
+}
+
+// living gives the instances that were started and have not ended.
+func (f *Function) living() (living []*instance) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.instances {
+		if i.alive() {
+			living = append(living, i)
+		}
+	}
+	return living
 }
 
 // Close takes no more invocations, waits for the running ones, and ends the
@@ -265,13 +293,17 @@ func (f *Function) Close() {
 	f.closed = true
 	f.mu.Unlock()
 	f.running.Wait()
-	var ends sync.WaitGroup
-	for i := range f.instances {
-		ends.Go(i.shutdown)
-	}
-	ends.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	drained := make(chan bool, len(f.instances))
+	for i := range f.instances {
+		go func() { drained <- i.shutdown() }()
+	}
+	for range f.instances {
+		if <-drained {
+			f.stats.Drained++
+		}
+	}
 	f.instances, f.idle = nil, nil
 }
 

@@ -246,11 +246,23 @@ func TestKillFailsWhatRuns(t *testing.T) {
 		t.Error("the next invocation found the dead instance")
 	}
 	f.Kill() // an idle one
-	for f.Kill() > 0 {
-		time.Sleep(time.Millisecond)
-	}
 	if r := invoke(t, f, `{}`); !r.Cold {
 		t.Error("the next invocation found the dead idle instance")
+	}
+}
+
+func TestWhatIsFrozenIsKilledWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	f := deploy(t, &lambdaruntime.Function{Timeout: time.Second})
+	invoke(t, f, `{}`)
+	if n := f.Freeze(); n != 1 {
+		t.Errorf("froze %d", n)
+	}
+	if r := invoke(t, f, `{}`); r.Failure().Type != "Sandbox.Timedout" || f.Stats().Timeouts != 1 {
+		t.Errorf("%s %+v", r.Payload, f.Stats())
+	}
+	if r := invoke(t, f, `{}`); !r.Cold {
+		t.Error("the next invocation found the frozen instance")
 	}
 }
 
@@ -260,8 +272,8 @@ func TestCloseSendsSIGTERMWhereAnExtensionIsRegistered(t *testing.T) {
 	f := deploy(t, &lambdaruntime.Function{Env: map[string]string{"TERM_FILE": file}})
 	invoke(t, f, `{}`)
 	f.Close()
-	if b, err := os.ReadFile(file); err != nil || string(b) != "drained" {
-		t.Errorf("%s, %v", b, err)
+	if b, err := os.ReadFile(file); err != nil || string(b) != "drained" || f.Stats().Drained != 1 {
+		t.Errorf("%s, %v, %+v", b, err, f.Stats())
 	}
 	if _, err := f.Invoke(t.Context(), []byte(`{}`)); err == nil {
 		t.Error("a closed function runs")
@@ -269,6 +281,9 @@ func TestCloseSendsSIGTERMWhereAnExtensionIsRegistered(t *testing.T) {
 	plain := deploy(t, &lambdaruntime.Function{})
 	s := look(t, invoke(t, plain, `{}`))
 	plain.Close()
+	if plain.Stats().Drained != 0 {
+		t.Error("SIGTERM without an extension")
+	}
 	if err := exec.Command("kill", "-0", fmt.Sprint(s.PID)).Run(); err == nil {
 		t.Error("the process still runs")
 	}

@@ -24,15 +24,16 @@ type Invoker interface {
 }
 
 // Gateway is an API Gateway with one Lambda proxy integration for every path.
-// It answers for the function where the function does not: 413 over 10 MB and
-// 429 throttled. REST: 502 for a function error or an answer that is none, 504
+// It answers for the function where the function does not. Both kinds: 413 for
+// a request over 10 MB, or over Lambda's 6 MB; 500 where the function is
+// throttled. REST: 502 for a function error or an answer that is none, 504
 // after Timeout. HTTP API: 500 and 503.
 type Gateway struct {
 	Function Invoker
 	// HTTPAPI makes it an HTTP API with payload format 2.0 instead of a REST
 	// API with 1.0.
 	HTTPAPI bool
-	Timeout time.Duration // 29 s where zero
+	Timeout time.Duration // where zero: 29 s, or 30 s of an HTTP API
 	// Binary is the REST API's binaryMediaTypes; "*/*" is all. A body of these
 	// types is base64 on its way to and from the function. An HTTP API decides
 	// by itself.
@@ -52,13 +53,16 @@ func (g Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	limit := g.Timeout
 	if limit == 0 {
 		limit = 29 * time.Second
+		if g.HTTPAPI {
+			limit = 30 * time.Second
+		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	result, err := g.Function.Invoke(ctx, g.event(r, body))
 	switch {
-	case errors.Is(err, ErrThrottled):
-		g.refuse(w, http.StatusTooManyRequests, "Too Many Requests")
+	case errors.Is(err, ErrThrottled): // Lambda says 429, which the gateway keeps to itself
+		g.refuse(w, http.StatusInternalServerError, "Internal server error")
 	case errors.Is(err, ErrTooLarge):
 		g.refuse(w, http.StatusRequestEntityTooLarge, "Request Too Long")
 	case errors.Is(err, context.DeadlineExceeded) && g.HTTPAPI:
@@ -110,6 +114,9 @@ func (g Gateway) event(r *http.Request, body []byte) []byte {
 
 func (g Gateway) restEvent(r *http.Request, header http.Header, body []byte, id, ip string) events.APIGatewayProxyRequest {
 	query := r.URL.Query()
+	if len(query) == 0 {
+		query = nil // null in the event
+	}
 	e := events.APIGatewayProxyRequest{
 		Resource: "/{proxy+}", Path: r.URL.EscapedPath(), HTTPMethod: r.Method,
 		Headers: last(header), MultiValueHeaders: header, QueryStringParameters: last(query), MultiValueQueryStringParameters: query,
@@ -206,8 +213,11 @@ func (g Gateway) answer(w http.ResponseWriter, r *http.Request, payload []byte) 
 	return true
 }
 
-// last gives the last value of each name.
+// last gives the last value of each name; null where there is none.
 func last(all map[string][]string) map[string]string {
+	if len(all) == 0 {
+		return nil
+	}
 	m := make(map[string]string, len(all))
 	for name, values := range all {
 		if len(values) > 0 {

@@ -1,11 +1,13 @@
 package lambdaruntime
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -60,7 +62,9 @@ const (
 
 // launch starts a process and waits until it asks for its first invocation.
 func (f *Function) launch() (*instance, *Failure) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	// An instance outlives the invocation that it is started for: no context.
+	ctx := context.Background()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, &Failure{Type: "Runtime.Unknown", Message: err.Error()}
 	}
@@ -76,7 +80,7 @@ func (f *Function) launch() (*instance, *Failure) {
 	if err != nil {
 		path = f.Bootstrap
 	}
-	i.cmd = exec.Command(path) //nolint:gosec // the function under test
+	i.cmd = exec.CommandContext(ctx, path)
 	i.cmd.Dir = filepath.Dir(path)
 	i.cmd.Env = i.environment(listener.Addr().String())
 	if f.Output != nil {
@@ -129,7 +133,7 @@ func (i *instance) initialised() *Failure {
 func (i *instance) environment(api string) []string {
 	dir := filepath.Dir(i.cmd.Path)
 	env := map[string]string{
-		"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1",
+		"AWS_REGION": region, "AWS_DEFAULT_REGION": region,
 		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",
 		"LANG": "en_US.UTF-8", "TZ": ":UTC", "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
 	}
@@ -223,6 +227,13 @@ func (i *instance) alive() bool {
 
 func (i *instance) kill() { _ = i.cmd.Process.Kill() } // it may be gone
 
+// stopped tells whether the process stands still, as Linux has it.
+func (i *instance) stopped() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", i.cmd.Process.Pid))
+	_, state, _ := strings.Cut(string(stat), ") ") // after the program's name
+	return err == nil && strings.HasPrefix(state, "T")
+}
+
 // release stops the instance's API.
 func (i *instance) release() {
 	i.once.Do(func() {
@@ -231,8 +242,8 @@ func (i *instance) release() {
 	})
 }
 
-// shutdown ends the process.
-func (i *instance) shutdown() {
+// shutdown ends the process, and tells whether it did so by itself.
+func (i *instance) shutdown() (drained bool) {
 	defer i.release()
 	i.mu.Lock()
 	extended := len(i.extensions) > 0
@@ -241,12 +252,13 @@ func (i *instance) shutdown() {
 		_ = i.cmd.Process.Signal(syscall.SIGTERM) // it may be gone
 		select {
 		case <-i.exited:
-			return
+			return i.cmd.ProcessState.Success()
 		case <-time.After(shutdownInternal):
 		}
 	}
 	i.kill()
 	<-i.exited
+	return false
 }
 
 // output writes for several processes.

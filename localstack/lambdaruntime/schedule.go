@@ -13,7 +13,7 @@ import (
 
 // Schedule is an EventBridge rule with a rate: it sends the function a
 // scheduled event each period. As with every asynchronous invocation, a
-// function error is tried again twice.
+// function error is tried again twice, and a throttled one for six hours.
 type Schedule struct {
 	Name     string
 	Every    time.Duration
@@ -44,7 +44,7 @@ func (s Schedule) Run(ctx context.Context) error {
 func (s Schedule) Fire(ctx context.Context, at time.Time) error {
 	event, err := json.Marshal(events.EventBridgeEvent{
 		Version: "0", ID: uuid(), DetailType: "Scheduled Event", Source: "aws.events", AccountID: account, Time: at.UTC().Truncate(time.Second),
-		Region: "eu-west-1", Resources: []string{"arn:aws:events:eu-west-1:" + account + ":rule/" + s.Name}, Detail: json.RawMessage("{}"),
+		Region: region, Resources: []string{"arn:aws:events:" + region + ":" + account + ":rule/" + s.Name}, Detail: json.RawMessage("{}"),
 	})
 	if err != nil {
 		return fmt.Errorf("write the event: %w", err)
@@ -53,18 +53,32 @@ func (s Schedule) Fire(ctx context.Context, at time.Time) error {
 	if pause == 0 {
 		pause = time.Minute
 	}
-	for try := 0; ; try++ {
+	return s.try(ctx, event, pause)
+}
+
+// try invokes the function as an asynchronous invocation does.
+func (s Schedule) try(ctx context.Context, event []byte, pause time.Duration) error {
+	const oldest, longest = 6 * time.Hour, 5 * time.Minute
+	start, throttled := time.Now(), time.Second
+	for tries := 1; ; {
 		result, err := s.Function.Invoke(ctx, event)
 		if err == nil && result.FunctionError != "" {
 			err = errors.New(string(result.Payload))
 		}
-		if err == nil || try == 2 || ctx.Err() != nil {
+		var wait time.Duration
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrThrottled) && time.Since(start) < oldest:
+			wait, throttled = throttled, min(2*throttled, longest)
+		case tries < 3:
+			wait = pause * time.Duration(tries)
+			tries++
+		default:
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, wait); ctx.Err() != nil {
 			return ctx.Err()
-		case <-time.After(pause << try):
 		}
 	}
 }

@@ -28,8 +28,13 @@ type call struct {
 	MaxNumberOfMessages         *int     `json:"MaxNumberOfMessages"`
 	WaitTimeSeconds             int      `json:"WaitTimeSeconds"`
 
+	// Of CreateQueue.
+	QueueName  string            `json:"QueueName"`
+	Attributes map[string]string `json:"Attributes"`
+
 	server *Server
 	queue  *store
+	name   string // of the queue
 }
 
 // entry is one of a batch, or the fields of the call for a single one.
@@ -302,6 +307,7 @@ func (c *call) attributes() (any, *Error) {
 		}
 	}
 	return object{"Attributes": map[string]string{
+		"QueueArn":                              arn + c.name,
 		"ApproximateNumberOfMessages":           strconv.Itoa(waiting),
 		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(delayed),
 		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(hidden),

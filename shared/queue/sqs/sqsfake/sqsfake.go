@@ -76,6 +76,11 @@ type Error struct {
 func (s *Server) Create(name string, settings Settings) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.put(name, settings)
+}
+
+// put does it; s.mu is held.
+func (s *Server) put(name string, settings Settings) {
 	if s.queues == nil {
 		s.queues = map[string]*store{}
 	}
@@ -131,13 +136,18 @@ func (s *Server) answer(operation string, r *http.Request) (any, *Error) {
 		return nil, &Error{Code: "SerializationException", Message: err.Error()}
 	}
 	run := operations[operation]
+	if operation == "CreateQueue" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.create(c, r.Host)
+	}
 	if run == nil {
 		return nil, &Error{Code: "UnsupportedOperation", Message: fmt.Sprintf("%.100q is not one of this server's", operation)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.server = s
-	if c.queue = s.queues[c.QueueURL[strings.LastIndex(c.QueueURL, "/")+1:]]; c.queue == nil {
+	c.server, c.name = s, c.QueueURL[strings.LastIndex(c.QueueURL, "/")+1:]
+	if c.queue = s.queues[c.name]; c.queue == nil {
 		return nil, &Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist."}
 	}
 	return run(&c)

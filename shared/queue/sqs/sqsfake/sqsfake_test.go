@@ -163,3 +163,22 @@ func TestALongPollEndsWithAMessageOrItsTime(t *testing.T) {
 		t.Errorf("%s, want one hidden", answer)
 	}
 }
+
+func TestAQueueIsMadeByTheProtocol(t *testing.T) {
+	t.Parallel()
+	fake := &sqsfake.Server{}
+	for _, c := range []struct{ body, want string }{
+		{`{"QueueName":"q","Attributes":{"RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\",\"maxReceiveCount\":\"1\"}"}}`, "400 "},
+		{`{"QueueName":"dead","Attributes":{"MessageRetentionPeriod":"1209600"}}`, `200 {"QueueUrl":"http://example.com/000000000000/dead"}`},
+		{`{"QueueName":"q","Attributes":{"VisibilityTimeout":"0","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\",\"maxReceiveCount\":\"1\"}"}}`, "200 "},
+		{`{"QueueName":"r","Attributes":{"VisibilityTimeout":"43201"}}`, "400 "},
+		{`{"QueueName":"r","Attributes":{"Colour":"blue"}}`, "400 "},
+	} {
+		if got := call(t, fake, "CreateQueue", c.body); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.body, got, c.want)
+		}
+	}
+	if got := call(t, fake, "GetQueueAttributes", `{"QueueUrl":"http://x/0/dead"}`); !strings.Contains(got, `"QueueArn":"arn:aws:sqs:eu-west-1:000000000000:dead"`) {
+		t.Error(got)
+	}
+}

@@ -1,7 +1,5 @@
 // Package sqs_test holds the SQS adapter to the queue's promises against an
-// SQS that this project did not write. It is a module of its own because
-// `go test ./...` must need nothing but Go's packages: `make sqs-test` starts
-// the server and runs it.
+// SQS that this project did not write: `make sqs-test`.
 package sqs_test
 
 import (
@@ -23,24 +21,14 @@ import (
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/queue/queuetest"
 	"github.com/deskhand/deskhand/shared/queue/sqs"
+	"github.com/deskhand/deskhand/tests/serverless/moto"
 )
 
 // A child process gets the URLs of the queue and of its dead letters.
 const childQueue, childDead = "DESKHAND_TEST_QUEUE", "DESKHAND_TEST_DEAD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv("SQS_TEST_URL") == "" {
-		_, _ = io.WriteString(os.Stderr, "SQS_TEST_URL is not set: run `make sqs-test`, which starts a server and sets it\n")
-		os.Exit(1)
-	}
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": os.Getenv("SQS_TEST_URL"), "AWS_REGION": "eu-west-1",
-		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			panic(err)
-		}
-	}
+	moto.Use()
 	if url := os.Getenv(childQueue); url != "" {
 		work(url, os.Getenv(childDead))
 		return
@@ -63,15 +51,6 @@ func work(url, dead string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-func connect(t *testing.T) *awssqs.Client {
-	t.Helper()
-	client, err := sqs.Connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
 // open is a queue as the suite wants it.
 func open(client *awssqs.Client, url, dead string) *sqs.Queue {
 	return &sqs.Queue{
@@ -79,57 +58,33 @@ func open(client *awssqs.Client, url, dead string) *sqs.Queue {
 		Name: "enhancement", Box: queuetest.Box(0), Policy: queuetest.Policy,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Concurrency: queuetest.Concurrency, Timeout: queuetest.Timeout, Drain: queuetest.Drain, Visibility: 6 * time.Second,
+		SendLimit: 30 * time.Second, // the machine may be busy
 	}
 }
 
-// create makes a queue with its dead-letter queue, as an installation does:
-// after so many receives, SQS itself gives up.
+// create makes queues for one test.
 func create(t *testing.T, client *awssqs.Client, receives string) *sqs.Queue {
 	t.Helper()
-	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
-	name = name[:min(len(name), 70)]
-	newQueue := func(name string, attributes map[string]string) string {
-		out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *out.QueueUrl
-	}
-	dead := newQueue(name+"-dead", map[string]string{"MessageRetentionPeriod": "1209600"})
-	out, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
-		QueueUrl: &dead, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy, err := json.Marshal(map[string]string{
-		"deadLetterTargetArn": out.Attributes["QueueArn"], "maxReceiveCount": receives,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return open(client, newQueue(name, map[string]string{"RedrivePolicy": string(policy)}), dead)
+	url, dead := moto.Create(t, client, moto.Name(t), receives)
+	return open(client, url, dead)
 }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	queuetest.Run(t, func(t *testing.T) queuetest.Harness {
-		client := connect(t)
+		client := moto.Connect(t)
 		q := create(t, client, "10")
 		stranger := open(client, q.URL, q.DeadURL)
 		stranger.Box = queuetest.Box(1)
 		silent := awssqs.New(client.Options(), func(o *awssqs.Options) { o.BaseEndpoint = aws.String(deaf(t)) })
+		down := open(silent, q.URL, q.DeadURL)
+		down.SendLimit = 0 // that of the product
 		return queuetest.Harness{
 			Queue:    q,
 			Late:     3 * time.Second, // of which one is rounded up, and one is moto's poll
 			Ageless:  true,
 			Stranger: stranger,
-			Down:     open(silent, q.URL, q.DeadURL),
+			Down:     down,
 			Stored:   func(t *testing.T) string { return stored(t, client, q.URL) },
 			Spawn:    func(t *testing.T) func() { return spawn(t, q) },
 		}
@@ -188,7 +143,7 @@ func spawn(t *testing.T, q *sqs.Queue) (kill func()) {
 
 func TestAMessageThatKillsEveryWorkerIsDeadWithoutOurHelp(t *testing.T) {
 	t.Parallel()
-	client := connect(t)
+	client := moto.Connect(t)
 	q := create(t, client, "2")
 	if err := q.Send(t.Context(), queue.Message{ID: "poison", Tenant: "acme", Kind: "created"}); err != nil {
 		t.Fatal(err)
@@ -221,7 +176,7 @@ func TestAMessageThatKillsEveryWorkerIsDeadWithoutOurHelp(t *testing.T) {
 
 func TestTheServerKeepsTheTenantAsGroup(t *testing.T) {
 	t.Parallel()
-	client := connect(t)
+	client := moto.Connect(t)
 	q := create(t, client, "10")
 	if err := q.Send(t.Context(), queue.Message{ID: "job", Tenant: "acme", Kind: "created"}); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,167 @@
+package lambda_test
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/deskhand/deskhand/localstack/lambdaruntime"
+	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
+)
+
+// initLimit is what the issue allows a cold start.
+const initLimit = 50 * time.Millisecond
+
+// TestColdAndWarmTimes starts each function five times. Where something else
+// runs on this machine these are slow, so ten such rounds may be had.
+//
+//nolint:paralleltest // alone on the machine: it measures
+func TestColdAndWarmTimes(t *testing.T) {
+	w := build(t)
+	for _, name := range functions {
+		payload := w.example(name)
+		f := w.deploy(name)
+		cold := w.starts(f, payload)
+		for round := 1; round < 10 && cold[2] >= initLimit; round++ {
+			t.Logf("%-9s init median %s: again", name, short(cold[2]))
+			cold = w.starts(f, payload)
+		}
+		var warm []time.Duration
+		for n := range 51 {
+			if r := w.invoke(f, payload); n > 0 {
+				warm = append(warm, r.Duration)
+			}
+		}
+		slices.Sort(warm)
+		t.Logf("%-9s init %s to %s, median %s; warm median %s, p95 %s", name, short(cold[0]), short(cold[4]), short(cold[2]), short(warm[25]), short(warm[47]))
+		if cold[2] >= initLimit {
+			t.Errorf("%s: a cold start takes %s, at most %s; is the machine busy with something else?", name, short(cold[2]), initLimit)
+		}
+	}
+}
+
+// starts gives the times of five cold starts, in order.
+func (w *world) starts(f *lambdaruntime.Function, payload []byte) (times []time.Duration) {
+	w.t.Helper()
+	for range 5 {
+		r := w.invoke(f, payload)
+		if !r.Cold {
+			w.t.Fatal("no cold start")
+		}
+		times = append(times, r.Init)
+		f.Kill()
+	}
+	slices.Sort(times)
+	return times
+}
+
+func (w *world) invoke(f *lambdaruntime.Function, payload []byte) lambdaruntime.Result {
+	w.t.Helper()
+	r, err := f.Invoke(w.t.Context(), payload)
+	if err != nil || r.FunctionError != "" {
+		w.t.Fatalf("%s: %s, %v\n%s", f.Name, r.Payload, err, w.log)
+	}
+	return r
+}
+
+func short(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
+
+// example gives an event of the function: a signed webhook, the message that it
+// made, a tick. It has been worked on once.
+func (w *world) example(name string) []byte {
+	w.t.Helper()
+	f := &watched{Invoker: w.deploy(name)}
+	switch name {
+	case "webhook":
+		w.created(lambdaruntime.Gateway{Function: f}, "acme", w.desks["acme"].AddTicket(printing))
+	case "enhance":
+		stop := w.attach(w.enhancing, f, lambdaruntime.Mapping{Concurrency: 1})
+		w.eventually("a message is worked on", 30*time.Second, func() bool { payloads, _ := f.seen(); return len(payloads) > 0 })
+		stop()
+	default:
+		if err := (lambdaruntime.Schedule{Name: "tick", Function: f}).Fire(w.t.Context(), time.Now()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	payloads, _ := f.seen()
+	return payloads[0]
+}
+
+// TestManyFunctionsAtOnce sends the tickets of both tenants through 1, 10 and
+// 50 processes of enhance, each with one connection to Postgres.
+//
+//nolint:paralleltest // alone on the machine: it measures
+func TestManyFunctionsAtOnce(t *testing.T) {
+	w := build(t)
+	g := lambdaruntime.Gateway{Function: w.deploy("webhook")}
+	for id := range w.desks {
+		w.knows(id)
+	}
+	alone := 0.0
+	for _, run := range []struct{ concurrency, tickets int }{{1, 5}, {10, 40}, {50, 150}} {
+		tickets := map[string]tenant.ID{} // by job
+		keys := map[string]string{}
+		for n := range run.tickets {
+			id := []tenant.ID{"acme", "globex"}[n%2]
+			key := w.desks[id].AddTicket(printing)
+			job := w.created(g, id, key)
+			tickets[job], keys[job] = id, key
+			w.model.Next(llmtest.Delay(2 * time.Second))
+		}
+		f := w.deploy("enhance")
+		f.Concurrency = run.concurrency
+		f.Env = maps.Clone(w.env)
+		f.Env["DATABASE_CONNS"] = "1"
+		start := time.Now()
+		stop := w.attach(w.enhancing, f, lambdaruntime.Mapping{Concurrency: run.concurrency, BatchSize: 1})
+		for job, id := range tickets {
+			w.once(id, keys[job], job)
+		}
+		rate := float64(run.tickets) / time.Since(start).Seconds()
+		if run.concurrency == 1 {
+			alone = rate
+		}
+		w.empty(w.enhancing)
+		stop()
+		s := f.Stats()
+		t.Logf("concurrency %2d: %d tickets, %.1f a second, %.1f times that of one; %d cold starts", run.concurrency, run.tickets, rate, rate/alone, s.Cold)
+		if s.Throttled+s.Crashes+s.Timeouts+s.InitFailures != 0 || s.Cold > run.concurrency || s.Cold < run.concurrency*4/5 {
+			t.Errorf("%+v, want about %d instances", s, run.concurrency)
+		}
+		f.Close()
+	}
+	for id, d := range w.desks {
+		other := map[tenant.ID]string{"acme": "globex", "globex": "acme"}[id]
+		for _, known := range d.Tickets() {
+			for _, note := range d.Notes(known.Key) {
+				if !strings.Contains(note.Body, "Secret of "+string(id)) || strings.Contains(note.Body, other) {
+					t.Errorf("ticket %s of %s has a note without its own past, or with another's:\n%s", known.Key, id, note.Body)
+				}
+			}
+		}
+	}
+}
+
+// knows gives the tenant a past.
+func (w *world) knows(id tenant.ID) {
+	w.t.Helper()
+	now := time.Now()
+	w.desks[id].AddTicket(ticket.Ticket{
+		Key: "700", Subject: "Print queue on PRN-03 stuck, jobs wait", Description: "All print jobs to PRN-03 wait in the queue since this morning.",
+		Closed: true, Status: "Closed", Created: now.AddDate(0, 0, -30), Resolved: now.AddDate(0, 0, -29),
+		Resolution: "Stopped the Print Spooler on PS-01, emptied the spool folder, started it again. Secret of " + string(id) + ".",
+	})
+	var out bytes.Buffer
+	p := app.Program("test", func() (config.Config, error) { return w.cfg, nil })
+	p.Out, p.Err = &out, &out
+	if code := p.Run(w.t.Context(), []string{"import", "--tenant", string(id), "--days", "365"}); code != 0 {
+		w.t.Fatalf("import: exit code %d\n%s", code, &out)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -304,6 +305,22 @@ func BenchmarkSend(b *testing.B) {
 	}
 }
 
+// BenchmarkSendAtOnce is the same with 32 at a time. Start it with
+// TEST_DATABASE_URL on a server that waits for its disk: the tests' own does
+// not.
+func BenchmarkSendAtOnce(b *testing.B) {
+	const senders = 32
+	q := benchmark(b)
+	b.SetParallelism(senders / runtime.GOMAXPROCS(0))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := q.Send(b.Context(), message("one")); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
 // BenchmarkPickup is the time from Send to the handler.
 func BenchmarkPickup(b *testing.B) {
 	q := benchmark(b)
@@ -329,6 +346,6 @@ func BenchmarkPickup(b *testing.B) {
 
 func benchmark(b *testing.B) *river.Queue {
 	b.Helper()
-	_, pool := database(b)
-	return open(pool)
+	db, _ := database(b)
+	return open(connect(b, db.QueueURL+"&pool_max_conns=8")) // as the product has
 }

@@ -18,6 +18,10 @@ GRANT USAGE ON SCHEMA river TO queue_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON river.river_job, river.river_leader, river.river_queue TO queue_user;
 GRANT USAGE ON SEQUENCE river.river_job_id_seq TO queue_user`
 
+// River makes these for searches in its own interface. Nothing here searches,
+// and a sealed body is dear to index.
+const unindex = `DROP INDEX IF EXISTS river.river_job_args_index, river.river_job_metadata_index`
+
 var errURL = errors.New("river: migrate: the owner's database URL cannot be read: want postgres://owner:password@host:5432/database")
 
 // Migrate brings the schema river to the version of this program, as the owner
@@ -36,7 +40,7 @@ func Migrate(ctx context.Context, ownerURL string) error {
 		if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 			return err
 		}
-		_, err = pool.Exec(ctx, grant)
+		_, err = pool.Exec(ctx, grant+";"+unindex)
 		return err
 	})
 }

@@ -33,16 +33,13 @@ package river
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	riverqueue "github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -77,9 +74,7 @@ type Queue struct {
 	Timeout     time.Duration // of one handler; its context ends then
 	Drain       time.Duration // of Receive, before it cancels the handlers
 
-	once   sync.Once
-	sender *riverqueue.Client[pgx.Tx]
-	err    error
+	outbox outbox
 }
 
 // task is a message as River keeps it.
@@ -103,54 +98,52 @@ type outcome struct {
 // River takes 1 to 4, the most urgent first.
 var priorities = map[queue.Priority]int{queue.Normal: 1, queue.Low: 4}
 
-// Send implements queue.Sender in one transaction. It takes a second at most.
-// Where the connection breaks during the commit, ErrUnavailable may be wrong
-// and the messages sent: handlers know a message twice sent by its id.
+// Send implements queue.Sender. It takes a second at most. The messages of one
+// call are committed together or not at all, and with them those of other
+// calls that came while the batches before were under way. Where ctx ends, or
+// the connection breaks during the commit, ErrUnavailable may be wrong and the
+// messages sent: handlers know a message twice sent by its id.
 func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	rows := make([]riverqueue.InsertManyParams, len(messages))
-	for i, m := range messages {
-		var err error
-		if rows[i], err = q.row(m); err != nil {
-			return err
-		}
-	}
-	q.once.Do(func() {
-		q.sender, q.err = riverqueue.NewClient(riverpgxv5.New(q.Pool), &riverqueue.Config{
-			Schema: schema,
-			Logger: q.logger(),
-			// A message that commits within the cooldown of another's
-			// notification waits for the next poll.
-			FetchCooldown: riverqueue.FetchCooldownMin,
-		})
-	})
-	if q.err != nil {
-		return fmt.Errorf("river: open queue %s: %w", q.Name, q.err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
-	if _, err := q.sender.InsertManyFast(ctx, rows); err != nil {
+	l, err := q.letter(ctx, messages)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return q.unavailable("send", err)
 	}
-	return nil
+	if err := q.post(l); err != nil {
+		return err
+	}
+	select {
+	case err := <-l.sent:
+		if err != nil {
+			return q.unavailable("send", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return q.unavailable("send", ctx.Err())
+	}
 }
 
-func (q *Queue) row(m queue.Message) (riverqueue.InsertManyParams, error) {
+// args is the row's payload.
+func (q *Queue) args(m queue.Message) ([]byte, error) {
 	sealed, err := queue.Seal(q.Box, q.Name, m)
 	if err != nil {
-		return riverqueue.InsertManyParams{}, err
+		return nil, err
 	}
 	if m.Sent.IsZero() {
 		m.Sent = q.Now()
 	}
-	opts := &riverqueue.InsertOpts{MaxAttempts: crashLimit, Priority: priorities[m.Priority], Queue: q.Name}
-	if m.Delay > 0 {
-		opts.ScheduledAt = q.Now().Add(m.Delay)
+	args, err := json.Marshal(task{ID: m.ID, Tenant: m.Tenant, Event: m.Kind, Sent: m.Sent.UTC(), Sealed: sealed})
+	if err != nil {
+		return nil, fmt.Errorf("river: message %s for queue %s: %w", m.ID, q.Name, err)
 	}
-	args := task{ID: m.ID, Tenant: m.Tenant, Event: m.Kind, Sent: m.Sent.UTC(), Sealed: sealed}
-	return riverqueue.InsertManyParams{Args: args, InsertOpts: opts}, nil
+	return args, nil
 }
 
 // message is t without its body and trace, which open fills in.

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"archive/zip"
+	"compress/flate"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/deskhand/deskhand/localstack/lambdaruntime"
+)
+
+// starts is how often each function is started.
+const starts = 5
+
+// function is one row of the Lambda functions.
+type function struct {
+	name      string
+	init, zip float64 // ms; MB
+}
+
+// functions starts every function cold, and packs it.
+func (w *world) functions(ctx context.Context) ([]function, error) {
+	var rows []function
+	for _, name := range functionNames {
+		progress("Lambda: %s", name)
+		init, err := w.init(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s as a Lambda function: %w", name, err)
+		}
+		size, err := zipped(w.bootstrap(name, "arm64"))
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, function{name, init, size})
+	}
+	return rows, nil
+}
+
+// init is the median time from the start of the process until it asks for its
+// first invocation.
+func (w *world) init(ctx context.Context, name string) (float64, error) {
+	env := map[string]string{}
+	for _, variable := range w.env(queueEnv(w.sqs, "note")...) {
+		name, value, _ := strings.Cut(variable, "=")
+		env[name] = value
+	}
+	f := &lambdaruntime.Function{Name: name, Bootstrap: w.bootstrap(name, "host"), Env: env, Timeout: 10 * time.Second}
+	defer f.Close()
+	var times []float64
+	for range starts {
+		r, err := f.Invoke(ctx, []byte(`{"Records":[]}`))
+		if err != nil {
+			return 0, err
+		}
+		if !r.Cold || r.Failure().Type == "Runtime.ExitError" {
+			return 0, fmt.Errorf("it did not start: %s", r.Payload)
+		}
+		times = append(times, millis(r.Init))
+		for f.Kill() > 0 {
+			time.Sleep(time.Millisecond) // until the kernel has done it
+		}
+	}
+	return median(times), nil
+}
+
+// zipped is the size in MB of a file in a zip, as it is uploaded.
+func zipped(path string) (float64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	var size counter
+	z := zip.NewWriter(&size)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
+	entry, err := z.Create("bootstrap")
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(entry, file); err != nil {
+		return 0, err
+	}
+	return float64(size) / 1e6, z.Close()
+}
+
+// counter counts what is written.
+type counter int
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}

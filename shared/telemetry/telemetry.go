@@ -72,7 +72,12 @@ func Setup(ctx context.Context, o Options) (Telemetry, error) {
 	if err != nil {
 		return Telemetry{}, fmt.Errorf("traces: %w (check the OTEL_ variables)", err)
 	}
-	tracers := sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithBatcher(spans))
+	tracing := []sdktrace.TracerProviderOption{sdktrace.WithResource(about), sdktrace.WithBatcher(spans)}
+	if _, nobody := spans.(discard); nobody {
+		// The ids are made all the same: log lines have them.
+		tracing = []sdktrace.TracerProviderOption{sdktrace.WithSampler(sdktrace.NeverSample())}
+	}
+	tracers := sdktrace.NewTracerProvider(tracing...)
 	otel.SetTracerProvider(tracers)
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {

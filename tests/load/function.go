@@ -67,9 +67,7 @@ func (w *world) init(ctx context.Context, name string) ([]float64, error) {
 			return nil, fmt.Errorf("it did not start: %s", r.Payload)
 		}
 		times = append(times, millis(r.Init))
-		for f.Kill() > 0 {
-			time.Sleep(time.Millisecond) // until the kernel has done it
-		}
+		f.Kill()
 	}
 	return slices.Sorted(slices.Values(times)), nil
 }

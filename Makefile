@@ -39,14 +39,14 @@ lint: ## Check style and import rules
 
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
-	@$(GO) test ./shared/prompt ./shared/enhance -run Golden -update > /dev/null && echo "generated files are written"
+	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin -run Golden -update > /dev/null && echo "generated files are written"
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
 
 build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
-	@for f in webhook enhance catalogue; do \
+	@for f in webhook enhance catalogue admin; do \
 		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc -trimpath -ldflags='-s -w' -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	@ls -sh bin bin/lambda/*

@@ -106,13 +106,13 @@ func TestEveryProfileIsInTheTable(t *testing.T) {
 func FuzzProfiles(f *testing.F) {
 	token := base64.StdEncoding.EncodeToString([]byte("acme:x"))
 	for i := range tenant.Verifies {
-		f.Add(i, "sha256=00", "1767225600", "id", []byte(`{"timestamp":1767225600000}`))
-		f.Add(i, "v1,AAAA v1,"+base64.StdEncoding.EncodeToString(make([]byte, 32)), "2026-01-01T00:00:00Z", "a.b", []byte(`1767225600.{}`))
-		f.Add(i, "Basic "+token, "", "", []byte{})
+		f.Add(i, "sha256=00", "1767225600", []byte(`{"timestamp":1767225600000}`))
+		f.Add(i, "v1,AAAA v1,"+base64.StdEncoding.EncodeToString(make([]byte, 32)), "2026-01-01T00:00:00Z", []byte(`1767225600.{}`))
+		f.Add(i, "Basic "+token, "", []byte{})
 	}
 	sign := secret.New("a secret that the fuzzer does not know")
 	standard := tenant.VerifyStandard.NewSecret()
-	f.Fuzz(func(t *testing.T, which int, proof, at, id string, body []byte) {
+	f.Fuzz(func(t *testing.T, which int, proof, at string, body []byte) {
 		v := tenant.Verifies[uint(which)%uint(len(tenant.Verifies))]
 		h := http.Header{}
 		for _, name := range []string{SignatureHeader, TokenHeader, "Authorization", standardSignature, jiraSignature, zendeskSignature} {
@@ -121,8 +121,8 @@ func FuzzProfiles(f *testing.F) {
 		for _, name := range []string{TimestampHeader, standardTimestamp, zendeskTimestamp} {
 			h.Set(name, at)
 		}
-		h.Set(standardID, id)
-		h.Set(jiraID, id)
+		h.Set(standardID, at)
+		h.Set(jiraID, at)
 		conn := tenant.Connection{ID: "acme", Verify: v, Signing: []secret.Text{sign, standard, secret.New("")}}
 		now := time.Unix(1767225600, 0)
 		if _, _, err := (check{conn, h, body, now, sha256.New}).authenticate(); err == nil {

@@ -33,6 +33,9 @@ bench: ## Measure the accept path, webhook to note, and the functions' start (BE
 ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, ratios, fuzzing
 	@.ci/stages
 
+security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)
+	@.ci/security
+
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
 	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
@@ -57,4 +60,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test bench ci lint generate verify build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test bench security ci lint generate verify build fuzz clean

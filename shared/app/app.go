@@ -18,7 +18,6 @@ import (
 	"github.com/deskhand/deskhand/shared/egress"
 	"github.com/deskhand/deskhand/shared/enhance"
 	"github.com/deskhand/deskhand/shared/evidence"
-	"github.com/deskhand/deskhand/shared/host"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm"
@@ -168,15 +167,6 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 		Policy:    queue.DefaultPolicy,
 		Now:       time.Now,
 		Log:       a.Log,
-	}
-}
-
-// Checks is what must answer for the process to be ready.
-func (a *App) Checks() []host.Check {
-	return []host.Check{
-		{Name: "postgres", Ping: func(ctx context.Context) error { return errors.Join(a.db.Ping(ctx), a.loaded()) }},
-		{Name: "redis", Ping: a.cache.Ping, Optional: true},
-		{Name: "queue", Ping: func(ctx context.Context) error { _, err := a.enhancing.Stats(ctx); return err }},
 	}
 }
 

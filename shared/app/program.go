@@ -10,8 +10,10 @@ import (
 
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/postgres/unmapped"
+	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/webhook"
@@ -32,6 +34,8 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 		},
 		Serve:  func(ctx context.Context) error { return serve(ctx, "deskhand", load, (*App).RunAll) },
 		Keygen: keyset.New,
+		Rotate: func(how cli.Rotation) (secret.Text, error) { return rotate(load, how) },
+		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },
 		Now:    time.Now,
@@ -78,6 +82,7 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 		Queues:        map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
 		Office:        a.office(),
 		Caller:        a.atTheDesk(),
+		Reseal:        a.reseal,
 		Close:         a.Close,
 	}, nil
 }

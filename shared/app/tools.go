@@ -3,6 +3,7 @@ package app
 import (
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ type opened struct {
 	env       integration.Env // but HTTP, which each connection has of its own
 	log       *slog.Logger
 	directory func() tenant.Directory
+	through   func(http.RoundTripper) http.RoundTripper // sees every call, where not nil
 	mu        sync.Mutex
 	tools     map[string]entry
 }
@@ -59,8 +61,12 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 		return nil, err
 	}
 	guard := egress.NewGuard(nil, networks...)
+	var way http.RoundTripper = telemetry.Transport{Next: guard, Log: o.log}
+	if o.through != nil {
+		way = o.through(way)
+	}
 	env := o.env
-	env.Key, env.HTTP = c.ID, egress.Client(telemetry.Transport{Next: guard, Log: o.log})
+	env.Key, env.HTTP = c.ID, egress.Client(way)
 	tool, err := kind.Open(values, env)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/deskhand/deskhand/shared/admin"
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -38,6 +39,7 @@ type Desk struct {
 	// Office is what the admin API does too; Caller is who sits at this command.
 	Office *admin.Office
 	Caller admin.Caller
+	Reseal func(context.Context) (Resealed, error)
 	Close  func(context.Context) error
 }
 
@@ -54,7 +56,9 @@ type Program struct {
 	Open    func(context.Context) (*Desk, error)
 	Migrate func(context.Context) (applied int, err error)
 	Serve   func(context.Context) error
+	Doctor  func(context.Context) []doctor.Result // every check, in order
 	Keygen  func() (secret.Text, error)
+	Rotate  func(Rotation) (secret.Text, error)                         // SEALING_KEY, changed
 	Sign    func(key secret.Text, timestamp string, body []byte) string // the webhook's signature
 	Config  func() string                                               // docs/configuration.md
 	Now     func() time.Time
@@ -66,7 +70,9 @@ type Program struct {
 type commands struct {
 	Serve   serveCmd         `cmd:"" help:"Run webhook, workers and schedules in one process."`
 	Migrate migrateCmd       `cmd:"" help:"Bring the database to this version."`
-	Keygen  keygenCmd        `cmd:"" help:"Print a fresh SEALING_KEY."`
+	Doctor  doctorCmd        `cmd:"" help:"Check everything that a healthy installation passes."`
+	Keygen  keygenCmd        `cmd:"" help:"Print a fresh SEALING_KEY, or a rotated one."`
+	Reseal  resealCmd        `cmd:"" help:"Seal all credentials again under the newest key."`
 	Tenant  tenantCmd        `cmd:"" help:"Add, list and change tenants."`
 	Import  importCmd        `cmd:"" help:"Import past tickets, so that the first note already has something to say."`
 	Token   tokenCmd         `cmd:"" help:"Make, list and revoke tokens of the admin API."`
@@ -149,17 +155,6 @@ func (migrateCmd) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	fmt.Fprintf(p.Out, "%d migrations applied, the schema is up to date\n", applied)
-	return nil
-}
-
-type keygenCmd struct{}
-
-func (keygenCmd) Run(p *Program) error {
-	key, err := p.Keygen()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(p.Out, key.Reveal())
 	return nil
 }
 

@@ -178,11 +178,15 @@ func (s *stack) welcome() string {
 	acme := s.desks[0]
 	sample := acme.client.Samples[0]
 	input := fmt.Sprintf(`{"request":{"subject":%q,"description":%q,"requester":{"name":%q}}}`, sample.Subject, sample.Description, sample.Requester)
+	pages := "/healthz /readyz /metrics   "
+	if s.options.Lambda {
+		pages = "" // functions have none
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 Deskhand is running. Everything is on this machine; data are in %[1]s (make clean removes them).
 
-  Product    http://%[2]s   /healthz /readyz /metrics   webhooks: POST /webhook/servicedesk/%[3]s
+  Product    http://%[2]s   %[7]swebhooks: POST /webhook/servicedesk/%[3]s
   Log        %[1]s/log.jsonl
 
 Create a ticket, as a requester would:
@@ -195,6 +199,6 @@ Read the note, as a technician would: open %[4]s/ and click the newest ticket.
   go run ./cmd/deskhand queue depth the queues; --help shows what else
 
 Ctrl-C stops.
-`, s.options.Dir, s.cfg.Addr, acme.client.ID, acme.url, s.keys.API, strings.ReplaceAll(input, "'", `'\''`))
+`, s.options.Dir, s.cfg.Addr, acme.client.ID, acme.url, s.keys.API, strings.ReplaceAll(input, "'", `'\''`), pages)
 	return b.String()
 }

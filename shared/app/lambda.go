@@ -13,18 +13,28 @@ import (
 // the one that is there is used.
 const refreshLimit = time.Second
 
-// function runs this process as a Lambda function. Lambda freezes a process
-// between invocations, so the directory is read when one finds it old.
+// function runs this process as a Lambda function.
 func (a *App) function(ctx context.Context, l host.Lambda) error {
-	if err := a.check(ctx); err != nil {
+	l, err := a.frozen(ctx, l, wall)
+	if err != nil {
 		return err
 	}
+	return l.Serve(ctx)
+}
+
+// frozen makes l one that may be frozen between invocations: it reads the
+// directory when an invocation finds it old, and flushes telemetry at the end
+// of each.
+func (a *App) frozen(ctx context.Context, l host.Lambda, now func() time.Time) (host.Lambda, error) {
+	if err := a.check(ctx); err != nil {
+		return l, err
+	}
 	var mu sync.Mutex
-	tried := wall()
+	tried := now()
 	l.Before = func(ctx context.Context) {
 		mu.Lock()
 		defer mu.Unlock()
-		if wall().Sub(tried) < refreshEvery {
+		if now().Sub(tried) < refreshEvery {
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, refreshLimit)
@@ -32,10 +42,10 @@ func (a *App) function(ctx context.Context, l host.Lambda) error {
 		if err := a.Load(ctx); err != nil {
 			a.Log.WarnContext(ctx, "the directory of tenants is not read completely", "operation", "refresh_directory", "error", err.Error())
 		}
-		tried = wall()
+		tried = now()
 	}
 	l.Flush, l.Log = a.Telemetry.Flush, a.Log
-	return l.Serve(ctx)
+	return l, nil
 }
 
 // wall is the time without the monotonic clock, which stands still while the

@@ -15,15 +15,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-const scope = "github.com/deskhand/deskhand"
+// Scope is the instruments' own, apart from those of libraries.
+const Scope = "github.com/deskhand/deskhand"
 
 // Namespace is that of the metrics in CloudWatch.
 const Namespace = "Deskhand"
 
-var meter = otel.Meter(scope)
+var meter = otel.Meter(Scope)
 
 // Tracer makes the spans of the product.
-var Tracer trace.Tracer = otel.Tracer(scope)
+var Tracer trace.Tracer = otel.Tracer(Scope)
 
 // The spans of one enhancement, in order: one trace across the queue.
 const (

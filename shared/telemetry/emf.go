@@ -21,7 +21,7 @@ const maxValues = 100
 // format, from which CloudWatch makes metrics:
 // docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 // Gauges are left out: AWS itself knows how deep its queues are and how many
-// functions run.
+// functions run. So are the libraries' own metrics: CloudWatch bills each.
 type emf struct {
 	reader  *sdkmetric.ManualReader
 	service string
@@ -44,6 +44,9 @@ func (e *emf) flush(ctx context.Context) error {
 	}
 	lines := lines{}
 	for _, scope := range all.ScopeMetrics {
+		if scope.Scope.Name != metric.Scope {
+			continue
+		}
 		for _, m := range scope.Metrics {
 			lines.add(m)
 		}

@@ -20,7 +20,10 @@ func meters(t *testing.T) (m metric.Meter, e *emf, out *bytes.Buffer) {
 	out = &bytes.Buffer{}
 	e = newEMF("enhance", out)
 	e.now = func() time.Time { return time.UnixMilli(1795000000000) }
-	return sdkmetric.NewMeterProvider(sdkmetric.WithReader(e.reader)).Meter("test"), e, out
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(e.reader))
+	library, _ := provider.Meter("library").Int64Counter("queries_total")
+	library.Add(t.Context(), 1) // and is not told
+	return provider.Meter(names.Scope), e, out
 }
 
 // flushed gives the lines of one flush.

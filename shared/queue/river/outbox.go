@@ -153,7 +153,7 @@ func (q *Queue) dispatch(b *batch) {
 	if len(letters) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sendLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), q.sendLimit())
 	defer cancel()
 	q.transmit(ctx, letters)
 }

@@ -32,6 +32,7 @@
 package river
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,9 +50,9 @@ import (
 const (
 	schema = "river"
 
-	// sendLimit is how long Send may take: the webhook must answer 503 within
-	// about a second where Postgres is down.
-	sendLimit = time.Second
+	// defaultSendLimit lets the webhook answer 503 within about a second where
+	// Postgres is down.
+	defaultSendLimit = time.Second
 
 	// crashLimit is how many workers may die with a message: as many as SQS
 	// receives it before it is a dead letter.
@@ -68,6 +69,9 @@ type Queue struct {
 	Policy queue.Policy
 	Log    *slog.Logger
 	Now    func() time.Time
+
+	// SendLimit is how long Send may take. A second where it is 0.
+	SendLimit time.Duration
 
 	// For Receive only.
 	Concurrency int           // handlers at once
@@ -98,7 +102,7 @@ type outcome struct {
 // River takes 1 to 4, the most urgent first.
 var priorities = map[queue.Priority]int{queue.Normal: 1, queue.Low: 4}
 
-// Send implements queue.Sender. It takes a second at most. The messages of one
+// Send implements queue.Sender. It takes SendLimit at most. The messages of one
 // call are committed together or not at all, and with them those of other
 // calls that came while the batches before were under way. Where ctx ends, or
 // the connection breaks during the commit, ErrUnavailable may be wrong and the
@@ -107,7 +111,7 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	ctx, cancel := context.WithTimeout(ctx, q.sendLimit())
 	defer cancel()
 	l, err := q.letter(ctx, messages)
 	if err != nil {
@@ -129,6 +133,8 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 		return q.unavailable("send", ctx.Err())
 	}
 }
+
+func (q *Queue) sendLimit() time.Duration { return cmp.Or(max(q.SendLimit, 0), defaultSendLimit) }
 
 // args is the row's payload.
 func (q *Queue) args(m queue.Message) ([]byte, error) {

@@ -52,6 +52,7 @@ func open(pool *pgxpool.Pool) *river.Queue {
 		Pool: pool, Name: "enhancement", Box: queuetest.Box(0), Policy: queuetest.Policy,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Concurrency: queuetest.Concurrency, Timeout: queuetest.Timeout, Drain: queuetest.Drain,
+		SendLimit: 30 * time.Second, // the machine may be busy
 	}
 }
 
@@ -99,11 +100,13 @@ func TestConformance(t *testing.T) {
 		db, pool := database(t)
 		stranger := open(pool)
 		stranger.Box = queuetest.Box(1)
+		down := open(connect(t, silent(t)))
+		down.SendLimit = 0 // that of the product
 		return queuetest.Harness{
 			Queue:    open(pool),
 			Late:     2 * time.Second,
 			Stranger: stranger,
-			Down:     open(connect(t, silent(t))),
+			Down:     down,
 			Stored: func(t *testing.T) (rows string) {
 				const all = `SELECT coalesce(string_agg(j::text, E'\n'), '') FROM river.river_job j`
 				if err := pool.QueryRow(t.Context(), all).Scan(&rows); err != nil {

@@ -177,9 +177,10 @@ func TestACallerThatGivesUpIsToldAtOnceAndTakesNobodyWithIt(t *testing.T) {
 
 func TestWhatIsTooMuchIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
-	db, q, _ := blocked(t)
+	db, q, release := blocked(t)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer release()
 	for n := range 2 {
 		wg.Go(func() { _ = q.Send(t.Context(), message("travels")) })
 		stuck(t, db, n+1)
@@ -200,6 +201,7 @@ func TestWhatIsTooMuchIsRefusedAtOnce(t *testing.T) {
 func TestPostgresThatStopsIsUnavailableWithinASecondAndABit(t *testing.T) {
 	t.Parallel()
 	_, q, _ := blocked(t)
+	q.SendLimit = 0 // that of the product
 	var wg sync.WaitGroup
 	for n := range 50 {
 		wg.Go(func() {

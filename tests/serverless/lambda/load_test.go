@@ -16,11 +16,16 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// initLimit is what the issue allows a cold start.
-const initLimit = 50 * time.Millisecond
+// A cold start takes less than initLimit. What else runs on the machine makes
+// starts slower and never faster: the quickest third of coldStarts tells what
+// the function itself takes.
+const (
+	initLimit  = 50 * time.Millisecond
+	coldStarts = 15
+	quickest   = coldStarts / 3
+)
 
-// TestColdAndWarmTimes starts each function five times. Where something else
-// runs on this machine these are slow, so ten such rounds may be had.
+// TestColdAndWarmTimes starts each function many times.
 //
 //nolint:paralleltest // alone on the machine: it measures
 func TestColdAndWarmTimes(t *testing.T) {
@@ -29,10 +34,7 @@ func TestColdAndWarmTimes(t *testing.T) {
 		payload := w.example(name)
 		f := w.deploy(name)
 		cold := w.starts(f, payload)
-		for round := 1; round < 10 && cold[2] >= initLimit; round++ {
-			t.Logf("%-9s init median %s: again", name, short(cold[2]))
-			cold = w.starts(f, payload)
-		}
+		start := cold[quickest-1]
 		var warm []time.Duration
 		for n := range 51 {
 			if r := w.invoke(f, payload); n > 0 {
@@ -40,17 +42,17 @@ func TestColdAndWarmTimes(t *testing.T) {
 			}
 		}
 		slices.Sort(warm)
-		t.Logf("%-9s init %s to %s, median %s; warm median %s, p95 %s", name, short(cold[0]), short(cold[4]), short(cold[2]), short(warm[25]), short(warm[47]))
-		if cold[2] >= initLimit {
-			t.Errorf("%s: a cold start takes %s, at most %s; is the machine busy with something else?", name, short(cold[2]), initLimit)
+		t.Logf("%-9s init %s (quickest third), median %s, slowest %s; warm median %s, p95 %s", name, short(start), short(cold[coldStarts/2]), short(cold[coldStarts-1]), short(warm[25]), short(warm[47]))
+		if start >= initLimit {
+			t.Errorf("%s: a cold start takes %s, at most %s; is the machine busy with something else?", name, short(start), initLimit)
 		}
 	}
 }
 
-// starts gives the times of five cold starts, in order.
+// starts gives the times of cold starts, in order.
 func (w *world) starts(f *lambdaruntime.Function, payload []byte) (times []time.Duration) {
 	w.t.Helper()
-	for range 5 {
+	for range coldStarts {
 		r := w.invoke(f, payload)
 		if !r.Cold {
 			w.t.Fatal("no cold start")

@@ -33,20 +33,23 @@ bench: ## Measure the accept path, webhook to note, and the functions' start (BE
 ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, ratios, fuzzing
 	@.ci/stages
 
+security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)
+	@.ci/security
+
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
 	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
 
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
-	@$(GO) test ./shared/prompt ./shared/enhance -run Golden -update > /dev/null && echo "generated files are written"
+	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin -run Golden -update > /dev/null && echo "generated files are written"
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
 
 build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
-	@for f in webhook enhance catalogue; do \
+	@for f in webhook enhance catalogue admin; do \
 		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc -trimpath -ldflags='-s -w' -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	@ls -sh bin bin/lambda/*
@@ -57,4 +60,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test bench ci lint generate verify build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test bench security ci lint generate verify build fuzz clean

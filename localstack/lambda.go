@@ -105,7 +105,7 @@ func (s *stack) functions(ctx context.Context) error {
 	s.deployed = map[string]*lambdaruntime.Function{}
 	env := s.environment()
 	env["DATABASE_CONNS"] = "2"
-	for _, name := range []string{"webhook", "enhance", "catalogue"} {
+	for _, name := range []string{"webhook", "enhance", "catalogue", "admin"} {
 		file := filepath.Join(s.options.Dir, "functions", name, "bootstrap")
 		build := exec.CommandContext(ctx, "go", "build", "-tags=lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, "./functions/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -130,6 +130,7 @@ func (s *stack) serveLambda(ctx context.Context) error {
 	}
 	front := http.NewServeMux()
 	front.Handle("/webhook/", lambdaruntime.Gateway{Function: s.deployed["webhook"], Binary: []string{"*/*"}})
+	front.Handle("/api/", lambdaruntime.Gateway{Function: s.deployed["admin"]})
 	front.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {}) // the stack's own: functions have none
 	listener, err := listen(s.cfg.Addr)
 	if err != nil {

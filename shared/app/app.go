@@ -15,19 +15,21 @@ import (
 
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/egress"
 	"github.com/deskhand/deskhand/shared/enhance"
 	"github.com/deskhand/deskhand/shared/evidence"
-	"github.com/deskhand/deskhand/shared/host"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/llm/openai"
 	"github.com/deskhand/deskhand/shared/postgres"
+	"github.com/deskhand/deskhand/shared/postgres/canaries"
 	"github.com/deskhand/deskhand/shared/postgres/inventory"
 	"github.com/deskhand/deskhand/shared/postgres/ledger"
 	"github.com/deskhand/deskhand/shared/postgres/search"
 	"github.com/deskhand/deskhand/shared/postgres/slots"
 	"github.com/deskhand/deskhand/shared/postgres/tenants"
+	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
@@ -96,7 +98,7 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	if err := a.openQueues(ctx, box); err != nil {
 		return nil, err
 	}
-	a.tools = &opened{env: a.env(box)}
+	a.tools = &opened{env: a.env(box), log: a.Log, directory: a.watch.Current}
 	err = a.observe()
 	return a, err
 }
@@ -112,8 +114,9 @@ func (a *App) Webhook() http.Handler {
 		},
 		Enhance:   a.enhancing,
 		Catalogue: a.library,
-		Seen:      a.cache.Seen(webhook.Window),
+		Seen:      a.cache.Seen(),
 		Limit:     a.cache.Limiter(a.Config.WebhooksPerMinute),
+		Unmapped:  unmapped.Store{DB: a.db}.Note,
 		Now:       time.Now,
 		Log:       a.Log,
 	}
@@ -121,23 +124,32 @@ func (a *App) Webhook() http.Handler {
 }
 
 // Enhance is the handler of the enhancement queue.
-func (a *App) Enhance() queue.Handler {
-	e := &enhance.Enhancer{
+func (a *App) Enhance() queue.Handler { return a.discards(a.enhancer().Handle) }
+
+func (a *App) enhancer() *enhance.Enhancer {
+	return &enhance.Enhancer{
 		Directory: a.watch.Current,
 		Open:      a.tools.open,
 		Ledger:    a.Ledger,
-		Sources: []evidence.Source{
-			search.History{Store: a.search(), Now: time.Now},
-			search.Articles{Store: a.search()},
-			inventory.Source{Store: inventory.Store{DB: a.db}},
-		},
-		Model:    a.model,
-		Policy:   queue.DefaultPolicy,
-		Now:      time.Now,
-		Log:      a.Log,
-		Outcomes: a.outcomes,
+		Sources:   a.sources(),
+		Model:     a.model,
+		Policy:    queue.DefaultPolicy,
+		Now:       time.Now,
+		Log:       a.Log,
+		Outcomes:  a.outcomes,
+		Whose:     canaries.Store{DB: a.db}.Whose,
+		Unmapped:  unmapped.Store{DB: a.db}.Note,
+		Audit:     a.incident,
 	}
-	return e.Handle
+}
+
+// sources are what notes are written from.
+func (a *App) sources() []evidence.Source {
+	return []evidence.Source{
+		search.History{Store: a.search(), Now: time.Now},
+		search.Articles{Store: a.search()},
+		inventory.Source{Store: inventory.Store{DB: a.db}},
+	}
 }
 
 // Catalogue is what keeps the tenants' knowledge up to date.
@@ -148,20 +160,13 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 		Library:   a.search(),
 		Systems:   inventory.Store{DB: a.db},
 		Queue:     a.library,
-		Sweep:     a.Ledger.Sweep,
+		Sweep:     a.sweep,
 		Claim:     slots.Slots{DB: a.db}.Claim,
+		Canary:    canaries.Store{DB: a.db}.Of,
+		Probe:     a.enhancer().Probe,
 		Policy:    queue.DefaultPolicy,
 		Now:       time.Now,
 		Log:       a.Log,
-	}
-}
-
-// Checks is what must answer for the process to be ready.
-func (a *App) Checks() []host.Check {
-	return []host.Check{
-		{Name: "postgres", Ping: func(ctx context.Context) error { return errors.Join(a.db.Ping(ctx), a.loaded()) }},
-		{Name: "redis", Ping: a.cache.Ping, Optional: true},
-		{Name: "queue", Ping: func(ctx context.Context) error { _, err := a.enhancing.Stats(ctx); return err }},
 	}
 }
 
@@ -187,17 +192,12 @@ func (a *App) loaded() error {
 
 func (a *App) search() search.Store { return search.Store{DB: a.db} }
 
-// client is for every outgoing call: bounded in time, logged, no redirects.
-func (a *App) client() *http.Client {
-	return &http.Client{
-		Timeout:       30 * time.Second,
-		Transport:     telemetry.Transport{Log: a.Log},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
+// client is for the model, whose address is the operator's own: bounded in time,
+// logged, no redirects. Those of the tools are guarded besides.
+func (a *App) client() *http.Client { return egress.Client(telemetry.Transport{Log: a.Log}) }
 
 func (a *App) env(box secret.Box) integration.Env {
-	return integration.Env{HTTP: a.client(), Tokens: a.cache.Tokens(box), Now: time.Now}
+	return integration.Env{Tokens: a.cache.Tokens(box), Now: time.Now}
 }
 
 func openModel(cfg config.Config, client *http.Client) (llm.Model, error) {

@@ -10,7 +10,10 @@ import (
 
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
+	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/keyset"
+	"github.com/deskhand/deskhand/shared/postgres/unmapped"
+	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/webhook"
@@ -31,8 +34,10 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 		},
 		Serve:  func(ctx context.Context) error { return serve(ctx, "deskhand", load, (*App).RunAll) },
 		Keygen: keyset.New,
+		Rotate: func(how cli.Rotation) (secret.Text, error) { return rotate(load, how) },
+		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
-		Config: config.Markdown,
+		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },
 		Now:    time.Now,
 		Out:    os.Stdout,
 		Err:    os.Stderr,
@@ -55,6 +60,7 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	if err != nil {
 		return nil, err
 	}
+	a.Tenants.Actor = operator()
 	// A connection that cannot be opened is left out and said: this command
 	// may be the one that mends it.
 	if err := a.Load(ctx); err != nil {
@@ -65,11 +71,18 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	}
 	return &cli.Desk{
 		Directory:     func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
+		Unmapped:      unmapped.Store{DB: a.db}.List,
 		PutTenant:     a.Tenants.PutTenant,
 		PutConnection: a.Tenants.PutConnection,
 		Open:          a.tools.open,
-		Import:        a.Catalogue().Import,
+		Import:        a.imported,
+		Trail:         a.exportTrail,
+		Export:        a.export,
+		Erase:         a.erase,
 		Queues:        map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
+		Office:        a.office(),
+		Caller:        a.atTheDesk(),
+		Reseal:        a.reseal,
 		Close:         a.Close,
 	}, nil
 }

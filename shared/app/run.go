@@ -76,14 +76,14 @@ func (a *App) RunEnhance(ctx context.Context) error {
 func (a *App) RunCatalogue(ctx context.Context) error {
 	if a.Config.InLambda() {
 		c := a.Catalogue()
-		return a.batches(ctx, a.library, host.Lambda{Work: c.Handle, Tick: c.Tick})
+		return a.batches(ctx, a.library, host.Lambda{Work: a.discards(c.Handle), Tick: c.Tick})
 	}
-	return a.run(ctx, nil, a.worker(a.library, a.Catalogue().Handle), a.ticker)
+	return a.run(ctx, nil, a.worker(a.library, a.discards(a.Catalogue().Handle)), a.ticker)
 }
 
 // RunAll does all of it in one process.
 func (a *App) RunAll(ctx context.Context) error {
-	return a.run(ctx, a.Webhook(), a.worker(a.enhancing, a.Enhance()), a.worker(a.library, a.Catalogue().Handle), a.ticker)
+	return a.run(ctx, a.everything(), a.worker(a.enhancing, a.Enhance()), a.worker(a.library, a.discards(a.Catalogue().Handle)), a.ticker)
 }
 
 // run keeps the directory fresh, serves HTTP, and does the rest, until ctx is

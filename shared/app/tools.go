@@ -1,33 +1,56 @@
 package app
 
 import (
+	"log/slog"
 	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/deskhand/deskhand/shared/egress"
 	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing"
 )
 
 // opened keeps the tools of the connections, so that what a tool learnt about
-// its instance lasts. A connection whose values change is opened anew.
+// its instance lasts. A connection whose values change, or whose tenants allow
+// other networks, is opened anew.
 type opened struct {
-	env   integration.Env
-	mu    sync.Mutex
-	tools map[string]entry
+	env       integration.Env // but HTTP, which each connection has of its own
+	log       *slog.Logger
+	directory func() tenant.Directory
+	through   func(http.RoundTripper) http.RoundTripper // sees every call, where not nil
+	mu        sync.Mutex
+	tools     map[string]entry
 }
 
 type entry struct {
-	kind   string
-	values integration.Values
-	tool   ticketing.Tool
+	kind     string
+	values   integration.Values
+	networks [][]netip.Prefix
+	checked  time.Time // the directory by which the networks are known to be these
+	guard    *egress.Guard
+	tool     ticketing.Tool
 }
 
 func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if e, ok := o.tools[c.ID]; ok && e.kind == c.Tool && maps.Equal(e.values, c.Values) {
-		return e.tool, nil
+	before, found := o.tools[c.ID]
+	dir := o.directory()
+	same := found && before.kind == c.Tool && maps.Equal(before.values, c.Values)
+	if same && before.checked.Equal(dir.Loaded) {
+		return before.tool, nil
+	}
+	networks := o.networks(dir, c)
+	if same && slices.EqualFunc(before.networks, networks, slices.Equal) {
+		before.checked = dir.Loaded
+		o.tools[c.ID] = before
+		return before.tool, nil
 	}
 	kind, err := Tools.Find(c.Tool)
 	if err != nil {
@@ -37,8 +60,13 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	if err != nil {
 		return nil, err
 	}
+	guard := egress.NewGuard(nil, networks...)
+	var way http.RoundTripper = telemetry.Transport{Next: guard, Log: o.log}
+	if o.through != nil {
+		way = o.through(way)
+	}
 	env := o.env
-	env.Key = c.ID
+	env.Key, env.HTTP = c.ID, egress.Client(way)
 	tool, err := kind.Open(values, env)
 	if err != nil {
 		return nil, err
@@ -46,6 +74,25 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	if o.tools == nil {
 		o.tools = map[string]entry{}
 	}
-	o.tools[c.ID] = entry{c.Tool, c.Values, tool}
+	if found {
+		before.guard.CloseIdleConnections() // they may lead where this one may not
+	}
+	o.tools[c.ID] = entry{c.Tool, c.Values, networks, dir.Loaded, guard, tool}
 	return tool, nil
+}
+
+// networks gives what each tenant of the connection allows, in the order of
+// their ids. A tenant that the directory does not have allows nothing, and an
+// entry that is no network opens none.
+func (o *opened) networks(dir tenant.Directory, c tenant.Connection) [][]netip.Prefix {
+	owners := slices.Compact(slices.Sorted(maps.Values(c.Routes)))
+	networks := make([][]netip.Prefix, len(owners))
+	for i, id := range owners {
+		allowed, err := dir.Tenants[id].Settings.Networks()
+		if err != nil {
+			o.log.Warn("a setting is wrong", "operation", "open_connection", "tenant", string(id), "connection", c.ID, "error", err.Error())
+		}
+		networks[i] = allowed
+	}
+	return networks
 }

@@ -47,7 +47,11 @@ type Catalogue struct {
 	Sweep func(ctx context.Context, id tenant.ID, idle time.Duration) (int, error)
 	// Claim does something once for the schedule's slot, whoever asks; where
 	// that fails the slot stays free.
-	Claim  func(ctx context.Context, id tenant.ID, schedule string, slot time.Time, do func(context.Context) error) error
+	Claim func(ctx context.Context, id tenant.ID, schedule string, slot time.Time, do func(context.Context) error) error
+	// Canary gives the tenant's leak canary, for its decoys.
+	Canary func(ctx context.Context, id tenant.ID) (string, error)
+	// Probe looks for decoys as the tenant, and fails where it finds another's.
+	Probe  func(ctx context.Context, id tenant.ID) error
 	Policy queue.Policy
 	Now    func() time.Time
 	Log    *slog.Logger

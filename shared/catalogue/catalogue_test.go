@@ -107,6 +107,8 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		Claim: func(ctx context.Context, _ tenant.ID, _ string, _ time.Time, do func(context.Context) error) error {
 			return do(ctx)
 		},
+		Canary: func(context.Context, tenant.ID) (string, error) { return "dhcanary", nil },
+		Probe:  func(context.Context, tenant.ID) error { return nil },
 		Policy: queue.DefaultPolicy,
 		Now:    func() time.Time { return now },
 		Log:    slog.New(slog.DiscardHandler),
@@ -249,6 +251,34 @@ func TestATickSendsOneMessagePerTenantAndSchedule(t *testing.T) {
 	for _, m := range got {
 		if err := c.Handle(t.Context(), m); err != nil {
 			t.Errorf("%s: %v", m.ID, err)
+		}
+	}
+}
+
+func TestDecoysArePlantedAndProbed(t *testing.T) {
+	t.Parallel()
+	d := &desk{}
+	c := newCatalogue(d)
+	message := queue.Message{ID: "decoys/acme", Tenant: "acme", Kind: "decoys", Sent: now}
+	if err := c.Handle(t.Context(), message); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"acme _canary bulk_import ticket decoy: dhcanary is a decoy.", "acme article decoy", "acme system decoy"}, d.stored); diff != "" {
+		t.Error(diff)
+	}
+	for name, broken := range map[string]func(*catalogue.Catalogue){
+		"a probe that finds another tenant's": func(c *catalogue.Catalogue) {
+			c.Probe = func(context.Context, tenant.ID) error { return queue.Bury(errors.New("foreign")) }
+		},
+		"no canary": func(c *catalogue.Catalogue) {
+			c.Canary = func(context.Context, tenant.ID) (string, error) { return "", errors.New("down") }
+		},
+		"not planted": func(c *catalogue.Catalogue) { c.Library = &desk{failPut: errors.New("disk full")} },
+	} {
+		c := newCatalogue(&desk{})
+		broken(c)
+		if err := c.Handle(t.Context(), message); err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
 }

@@ -25,6 +25,7 @@ func Schedules() []Schedule {
 		{"sweep", time.Minute, (*Catalogue).sweep},
 		{"articles", time.Hour, (*Catalogue).refreshArticles},
 		{"systems", 24 * time.Hour, (*Catalogue).refreshSystems},
+		{"decoys", time.Hour, (*Catalogue).probe},
 	}
 }
 

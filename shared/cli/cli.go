@@ -12,7 +12,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/deskhand/deskhand/shared/admin"
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -24,12 +27,20 @@ import (
 // opened by the command that needs it.
 type Desk struct {
 	Directory     func(context.Context) (tenant.Directory, error)
+	Unmapped      func(context.Context) ([]tenant.Unmapped, error)
 	PutTenant     func(context.Context, tenant.Tenant) error
 	PutConnection func(context.Context, tenant.Connection) error
 	Open          func(tenant.Connection) (ticketing.Tool, error)
 	Import        func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
 	Queues        map[string]Queue
-	Close         func(context.Context) error
+	Trail         func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
+	Export        func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)
+	Erase         func(context.Context, tenant.ID) (done audit.Erasure, keys int, err error) // ErrKeys
+	// Office is what the admin API does too; Caller is who sits at this command.
+	Office *admin.Office
+	Caller admin.Caller
+	Reseal func(context.Context) (Resealed, error)
+	Close  func(context.Context) error
 }
 
 // Queue is a queue as an operator sees it.
@@ -45,7 +56,9 @@ type Program struct {
 	Open    func(context.Context) (*Desk, error)
 	Migrate func(context.Context) (applied int, err error)
 	Serve   func(context.Context) error
+	Doctor  func(context.Context) []doctor.Result // every check, in order
 	Keygen  func() (secret.Text, error)
+	Rotate  func(Rotation) (secret.Text, error)                         // SEALING_KEY, changed
 	Sign    func(key secret.Text, timestamp string, body []byte) string // the webhook's signature
 	Config  func() string                                               // docs/configuration.md
 	Now     func() time.Time
@@ -57,10 +70,14 @@ type Program struct {
 type commands struct {
 	Serve   serveCmd         `cmd:"" help:"Run webhook, workers and schedules in one process."`
 	Migrate migrateCmd       `cmd:"" help:"Bring the database to this version."`
-	Keygen  keygenCmd        `cmd:"" help:"Print a fresh SEALING_KEY."`
-	Tenant  tenantCmd        `cmd:"" help:"Add and list tenants."`
+	Doctor  doctorCmd        `cmd:"" help:"Check everything that a healthy installation passes."`
+	Keygen  keygenCmd        `cmd:"" help:"Print a fresh SEALING_KEY, or a rotated one."`
+	Reseal  resealCmd        `cmd:"" help:"Seal all credentials again under the newest key."`
+	Tenant  tenantCmd        `cmd:"" help:"Add, list and change tenants."`
 	Import  importCmd        `cmd:"" help:"Import past tickets, so that the first note already has something to say."`
+	Token   tokenCmd         `cmd:"" help:"Make, list and revoke tokens of the admin API."`
 	Queue   queueCmd         `cmd:"" help:"Look at the queues and their dead letters."`
+	Audit   auditCmd         `cmd:"" help:"Read the audit trail."`
 	Smoke   smokeCmd         `cmd:"" help:"Create a ticket, send its webhook, and wait for the note."`
 	Docs    docsCmd          `cmd:"" hidden:"" help:"Print docs/configuration.md."`
 	Version kong.VersionFlag `help:"Print the version."`
@@ -138,17 +155,6 @@ func (migrateCmd) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	fmt.Fprintf(p.Out, "%d migrations applied, the schema is up to date\n", applied)
-	return nil
-}
-
-type keygenCmd struct{}
-
-func (keygenCmd) Run(p *Program) error {
-	key, err := p.Keygen()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(p.Out, key.Reveal())
 	return nil
 }
 

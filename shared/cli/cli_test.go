@@ -29,6 +29,8 @@ type world struct {
 	tenants   []tenant.Tenant
 	conns     []tenant.Connection
 	queue     fakeQueue
+	rights    rights
+	counter   counter
 	span      catalogue.Span
 	importErr error
 	closed    int
@@ -97,8 +99,11 @@ func (w *world) run(t *testing.T, args ...string) int {
 			Open: func(integration.Values, integration.Env) (ticketing.Tool, error) { return w.tool, nil },
 		}},
 		Open: func(context.Context) (*cli.Desk, error) {
-			return &cli.Desk{
-				Directory:     func(context.Context) (tenant.Directory, error) { return w.directory, nil },
+			d := &cli.Desk{
+				Directory: func(context.Context) (tenant.Directory, error) { return w.directory, nil },
+				Unmapped: func(context.Context) ([]tenant.Unmapped, error) {
+					return []tenant.Unmapped{{Connection: "msp", Account: "Initech \x1b[31m", First: start, Last: start, Seen: 7}, {Connection: "msp"}}, nil
+				},
 				PutTenant:     func(_ context.Context, tn tenant.Tenant) error { w.tenants = append(w.tenants, tn); return nil },
 				PutConnection: func(_ context.Context, c tenant.Connection) error { w.conns = append(w.conns, c); return nil },
 				Open:          func(tenant.Connection) (ticketing.Tool, error) { return w.tool, nil },
@@ -110,7 +115,10 @@ func (w *world) run(t *testing.T, args ...string) int {
 				},
 				Queues: map[string]cli.Queue{"enhancement": &w.queue, "catalogue": &fakeQueue{}},
 				Close:  func(context.Context) error { w.closed++; return nil },
-			}, nil
+			}
+			w.counter.extend(w, d)
+			w.rights.extend(d)
+			return d, nil
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },
 		Serve:   func(context.Context) error { return errors.New("the port is taken") },
@@ -144,7 +152,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"import --tenant acme --days 30", 0, []string{"Imported 249 tickets of tenant acme, 1 invalid ones skipped"}, []string{"Imported 100/250 tickets (40%)", "Imported 200/250 tickets (80%)", "skipped: ticket 9"}},
 		{"import --tenant Acme!", 1, nil, []string{"tenant id"}},
 		{"import --tenant acme --start-date 2026-05-01", 1, nil, []string{"the time is empty"}},
-		{"tenant list", 0, []string{"acme", "Acme Legal", "servicedesk_plus/acme", "disabled"}, nil},
+		{"tenant list", 0, []string{"acme", "Acme Legal", "servicedesk_plus/acme", "disabled", `"Initech \x1b[31m"`, "(tickets without an account)", "--account"}, nil},
 		{"tenant add globex --set base_url=nowhere", 1, nil, []string{"base_url", "api_key"}},
 		{"queue depth", 0, []string{"enhancement", "1m30s", "catalogue"}, nil},
 		{"queue peek", 0, []string{"job-1", "1m0s"}, nil},

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,8 +14,15 @@ import (
 )
 
 type tenantCmd struct {
-	Add  tenantAddCmd  `cmd:"" help:"Add or replace a tenant and its connection."`
-	List tenantListCmd `cmd:"" help:"List tenants and connections."`
+	Add     tenantAddCmd     `cmd:"" help:"Add or replace a tenant and its connection."`
+	List    tenantListCmd    `cmd:"" help:"List tenants and connections."`
+	Show    tenantShowCmd    `cmd:"" help:"Show a tenant, its settings and connections."`
+	Edit    tenantEditCmd    `cmd:"" help:"Change a tenant's name or settings."`
+	Disable tenantDisableCmd `cmd:"" help:"Stop serving a tenant; its data stays."`
+	Rotate  tenantRotateCmd  `cmd:"" name:"rotate-secret" help:"Make a new signing secret; the old one stays valid beside it."`
+	Test    tenantTestCmd    `cmd:"" help:"Ask the tool which permissions the credential has."`
+	Export  tenantExportCmd  `cmd:"" help:"Write all rows of a tenant to files."`
+	Erase   tenantEraseCmd   `cmd:"" help:"Delete a tenant and all its data for good, and prove it."`
 }
 
 type tenantAddCmd struct {
@@ -27,7 +33,7 @@ type tenantAddCmd struct {
 	Account    string            `help:"The tool's own account of this tenant, where the connection serves several."`
 	Set        map[string]string `help:"A field of the connection, such as base_url=https://sdp.example.com; repeatable. Those that the tool asks for are listed where one is missing."`
 	Secret     string            `env:"WEBHOOK_SECRET" help:"Secret that signs the webhooks; made and printed once where not given."`
-	AllowPlain bool              `help:"Accept signatures without a timestamp."`
+	Verify     string            `help:"How webhooks prove where they come from: hmac (ours), standard_webhooks, jira, zendesk, hmac_plain, static_header or basic. What it was, where not given; else hmac."`
 }
 
 // Help gives an example.
@@ -48,7 +54,7 @@ func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return fmt.Errorf("%s needs other fields (--set name=value):\n%w", kind.Label, err)
 	}
-	conn := tenant.Connection{ID: first(c.Connection, c.ID), Tool: kind.Name, Values: values, AllowPlain: c.AllowPlain, Routes: map[string]tenant.ID{c.Account: id}}
+	conn := tenant.Connection{ID: first(c.Connection, c.ID), Tool: kind.Name, Values: values, Routes: map[string]tenant.ID{c.Account: id}}
 	return p.with(ctx, func(d *Desk) error {
 		dir, err := d.Directory(ctx)
 		if err != nil {
@@ -84,12 +90,20 @@ func (c tenantAddCmd) join(conn *tenant.Connection, before tenant.Connection) (m
 	for account, owner := range before.Routes {
 		conn.Routes[account] = owner
 	}
-	conn.Disabled, conn.AllowPlain = before.Disabled, before.AllowPlain || c.AllowPlain
+	conn.Disabled, conn.Verify = before.Disabled, before.Verify
+	if c.Verify != "" {
+		if conn.Verify, err = tenant.ParseVerify(c.Verify); err != nil {
+			return false, fmt.Errorf("--verify: %w", err)
+		}
+	}
 	conn.Signing = before.Signing
 	if made = c.Secret == "" && len(before.Signing) == 0; made {
-		c.Secret = rand.Text()
+		c.Secret = conn.Verify.NewSecret().Reveal()
 	}
 	if c.Secret != "" {
+		if _, err := conn.Verify.Key(secret.New(c.Secret)); err != nil {
+			return false, fmt.Errorf("--secret: %w", err)
+		}
 		conn.Signing = append([]secret.Text{secret.New(c.Secret)}, before.Signing[:min(1, len(before.Signing))]...)
 	}
 	return made, conn.CheckRoutes()
@@ -119,7 +133,10 @@ func (tenantListCmd) Run(ctx context.Context, p *Program) error {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", id, t.Name, state, strings.Join(conns, ", "))
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return p.listUnmapped(ctx, d)
 	})
 }
 

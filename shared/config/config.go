@@ -5,6 +5,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -38,6 +40,11 @@ type Config struct {
 	OpenAIBaseURL string      `env:"OPENAI_BASE_URL" envDefault:"https://openrouter.ai/api/v1" doc:"Any endpoint that speaks OpenAI's chat completions."`
 	OpenAIKey     secret.Text `env:"OPENAI_API_KEY" file:"yes" doc:"Key for that endpoint. Empty: notes are written from the evidence alone, and say so."`
 	OpenAIModel   string      `env:"OPENAI_MODEL" envDefault:"openai/gpt-4o-mini" doc:"Model, where a tenant's settings name no other."`
+
+	OIDCIssuer     string      `env:"OIDC_ISSUER" example:"https://login.example.com/realms/msp" doc:"OpenID Connect issuer whose bearer tokens the admin API takes. Empty: none."`
+	OIDCAudience   string      `env:"OIDC_AUDIENCE" example:"deskhand" doc:"What a token's aud must contain. Required with OIDC_ISSUER."`
+	OIDCRolesClaim string      `env:"OIDC_ROLES_CLAIM" envDefault:"roles" doc:"The claim that lists the caller's roles: deskhand:admin, or deskhand:viewer:acme for one tenant."`
+	AdminBasic     secret.Text `env:"ADMIN_BASIC" file:"yes" example:"admin:…" doc:"User and password of an administrator, for laptops: only where HTTP_ADDR is on loopback."`
 
 	Addr              string        `env:"HTTP_ADDR" envDefault:":8080" doc:"Address of this process's HTTP server: webhooks, /healthz, /readyz, /metrics."`
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"4" doc:"Jobs that one worker process works on at once: 4 to 8 suit most installations (1 to 64)."`
@@ -102,6 +109,11 @@ func (c Config) Check() error {
 	urls := strings.Fields(c.QueueURL + " " + c.QueueDeadURL + " " + c.CatalogueQueueURL + " " + c.CatalogueQueueDeadURL)
 	need(len(urls) == 0 || len(urls) == 4, "QUEUE_URL, QUEUE_DEAD_URL, CATALOGUE_QUEUE_URL, CATALOGUE_QUEUE_DEAD_URL", "set all four or none")
 	need(len(urls) > 0 || !c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
+	need(c.OIDCIssuer == "" || (strings.HasPrefix(c.OIDCIssuer, "https://") && c.OIDCAudience != "" && c.OIDCRolesClaim != ""),
+		"OIDC_ISSUER, OIDC_AUDIENCE, OIDC_ROLES_CLAIM", "want an https URL, the audience and the claim, or no issuer")
+	user, password, _ := strings.Cut(c.AdminBasic.Reveal(), ":")
+	need(c.AdminBasic.Empty() || (user != "" && len(password) >= 8), "ADMIN_BASIC", "want user:password, and 8 characters or more of the second")
+	need(c.AdminBasic.Empty() || (onLoopback(c.Addr) && !c.InLambda()), "ADMIN_BASIC", "only where HTTP_ADDR is on loopback, 127.0.0.1:8080: make a token with deskhand token add")
 	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
 	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")
 	between(c.WebhooksPerMinute, 1, 1_000_000, "WEBHOOKS_PER_MINUTE")
@@ -109,6 +121,14 @@ func (c Config) Check() error {
 		return fmt.Errorf("the configuration is not complete (docs/configuration.md):\n%w", err)
 	}
 	return nil
+}
+
+// onLoopback tells whether only this machine reaches the address. A name is
+// none, for it may come to mean another address.
+func onLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip, bad := netip.ParseAddr(host)
+	return err == nil && bad == nil && ip.IsLoopback()
 }
 
 // named says which variables could not be read: env's own error names Go

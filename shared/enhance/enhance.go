@@ -42,6 +42,15 @@ type Enhancer struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Outcomes  *Outcomes
+
+	// Whose gives the owners of canaries; what nobody owns is left out. It is
+	// asked only where a text holds what looks like one.
+	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)
+	// Unmapped counts a ticket of an account that no tenant has.
+	Unmapped func(ctx context.Context, connection, account string) error
+	// Audit keeps in the tenant's audit trail that something was blocked, and
+	// which kind of security event that was.
+	Audit func(ctx context.Context, ev ticket.Event, kind string) error
 }
 
 // client is whose ticket it is, and how to reach the tool.
@@ -91,12 +100,13 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	if record.Skipped = skip(t, attempt); record.Skipped != "" {
 		return e.finish(ctx, attempt, record)
 	}
-	record.Bundle = e.gather(ctx, c, t)
-	d := e.ask(ctx, c, t, record.Bundle)
-	record.Model, record.Usage, record.EvidenceOnly = d.model, d.usage, d.missing != ""
-	record.Note = compose(briefing{ticket: t, told: told, bundle: record.Bundle, draft: d, marker: ev.Ref.Marker(), now: e.Now()})
-
+	if err := e.write(ctx, c, ev, briefing{ticket: t, told: told}, &record); err != nil {
+		return e.fail(ctx, attempt, record, judge, err)
+	}
 	if !record.Shadow {
+		if err := e.stillTheirs(ctx, c, ev, t); err != nil {
+			return e.fail(ctx, attempt, record.withoutText(), judge, err)
+		}
 		record.NoteID, err = e.post(ctx, c, attempt, record)
 		if err != nil {
 			record.Posting = true
@@ -104,6 +114,26 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 		}
 	}
 	return e.finish(ctx, attempt, record)
+}
+
+// write gathers the evidence, asks the model, and writes the note into the
+// record. An error leaves a record without text: what may be another tenant's
+// is not stored with this one.
+func (e *Enhancer) write(ctx context.Context, c client, ev ticket.Event, b briefing, r *Enhancement) (err error) {
+	if b.bundle, err = e.gather(ctx, c, ev, b.ticket); err != nil {
+		return err
+	}
+	if b.draft, err = e.ask(ctx, c, ev, b.ticket, b.bundle); err != nil {
+		return err
+	}
+	b.marker, b.now = ev.Ref.Marker(), e.Now()
+	note := compose(b)
+	if err := e.noForeign(ctx, ev, "the note", note); err != nil {
+		return err
+	}
+	r.Bundle, r.Note = b.bundle, note
+	r.Model, r.Usage, r.EvidenceOnly = b.draft.model, b.draft.usage, b.draft.missing != ""
+	return nil
 }
 
 // Handle is the queue's handler for enhancement messages.
@@ -171,11 +201,7 @@ func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticke
 	defer cancel()
 	t, err = c.tool.Ticket(reading, ev.Ref.Key)
 	if err == nil {
-		owner, ok := c.connection.Route(t.Account)
-		if !ok || owner != ev.Ref.Tenant {
-			return t, false, queue.Discard(fmt.Errorf("ticket %s: its account %q does not belong to tenant %s", ev.Ref.Key, t.Account, ev.Ref.Tenant))
-		}
-		return t, false, nil
+		return t, false, e.theirs(ctx, c.connection, ev, t)
 	}
 	if errors.Is(err, ticketing.ErrNotFound) {
 		return t, false, queue.Discard(err)
@@ -214,7 +240,9 @@ func skip(t ticket.Ticket, a Attempt) string {
 	return ""
 }
 
-func (e *Enhancer) gather(ctx context.Context, c client, t ticket.Ticket) evidence.Bundle {
+// gather asks the tenant's sources. Evidence with another tenant's canary is
+// an error; the tenant's own decoys are left out.
+func (e *Enhancer) gather(ctx context.Context, c client, ev ticket.Event, t ticket.Ticket) (evidence.Bundle, error) {
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanContextGathering)
 	defer span.End()
 	sources := make([]evidence.Source, 0, len(e.Sources))
@@ -231,7 +259,7 @@ func (e *Enhancer) gather(ctx context.Context, c client, t ticket.Ticket) eviden
 	for _, g := range b.Gaps {
 		e.Log.WarnContext(ctx, "evidence source failed", "operation", "gather", "source", g.Source, "error", g.Reason)
 	}
-	return b
+	return e.withoutDecoys(ctx, ev, b)
 }
 
 // post commits that a note is about to be written, then writes it. Whoever

@@ -39,6 +39,13 @@ type Enhancement struct {
 	Usage        llm.Usage
 }
 
+// withoutText is the record without what was found and written: the tenant that
+// it is stored with may not be the one whose it is.
+func (e Enhancement) withoutText() Enhancement {
+	e.Bundle, e.Note = evidence.Bundle{}, ""
+	return e
+}
+
 // Attempt is one try at a job, which holds the lease on the ticket.
 type Attempt struct {
 	Job   string

@@ -24,11 +24,12 @@ const (
 )
 
 // ask lets the model write from the evidence, and checks every claim of its
-// answer. It never fails: without an answer that stands, the draft says why,
-// and the note is written from the evidence alone.
-func (e *Enhancer) ask(ctx context.Context, c client, t ticket.Ticket, b evidence.Bundle) draft {
+// answer. Without an answer that stands, the draft says why, and the note is
+// written from the evidence alone; only a prompt with another tenant's canary
+// is an error, and is not sent.
+func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.Ticket, b evidence.Bundle) (draft, error) {
 	if e.Model == nil {
-		return draft{missing: "no language model is configured"}
+		return draft{missing: "no language model is configured"}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, modelLimit)
 	defer cancel()
@@ -39,18 +40,21 @@ func (e *Enhancer) ask(ctx context.Context, c client, t ticket.Ticket, b evidenc
 	request := prompt.Build(prompt.Input{Ticket: hide.ticket(t), Bundle: hide.bundle(b), Settings: c.tenant.Settings, Nonce: rand.Text()})
 	request.User = hide.text(request.User) // once more: what only the whole shows
 	hidden := hide.found
+	if err := e.noForeign(ctx, ev, "the prompt", request.System, request.User); err != nil {
+		return draft{}, err
+	}
 	reply, err := e.complete(ctx, request)
 	d := draft{model: reply.Model, usage: reply.Usage}
 	e.meter(ctx, c, reply, hidden, err)
 	if err != nil {
 		d.missing = unanswered(err)
-		return d
+		return d, nil
 	}
 	d.checked = receipts.Check(reply.Text, b, t)
 	if d.checked.Sourced == 0 {
 		d.missing = "the language model's answer had no claim that the evidence supports"
 	}
-	return d
+	return d, nil
 }
 
 // hider takes out what must not leave the tenant, before anything is cut: half

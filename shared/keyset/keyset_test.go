@@ -75,3 +75,86 @@ func macKeyset(t *testing.T) string {
 	}
 	return b.String()
 }
+
+func TestARotationKeepsWhatWasSealedUntilItsKeyRetires(t *testing.T) {
+	t.Parallel()
+	first, err := keyset.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := seal(t, first)
+	added := step(t, keyset.Add, first)
+	if string(mark(t, added)) != string(mark(t, first)) {
+		t.Error("an added key seals at once: processes without it could not open that")
+	}
+	rotated := step(t, keyset.Rotate, added)
+	fresh := seal(t, rotated)
+	if string(mark(t, rotated)) == string(mark(t, first)) || !bytes.HasPrefix(fresh, mark(t, rotated)) || !bytes.HasPrefix(old, mark(t, first)) {
+		t.Error("the newest key does not seal, or its mark is another")
+	}
+	for name, key := range map[string]secret.Text{"added": added, "rotated": rotated, "rotated twice": step(t, keyset.Rotate, rotated)} {
+		if !opens(t, key, old) || !opens(t, key, fresh) {
+			t.Errorf("%s: something does not open", name)
+		}
+	}
+	retired := step(t, keyset.Retire, rotated)
+	if opens(t, retired, old) || !opens(t, retired, fresh) {
+		t.Error("after the retirement the newest key alone opens")
+	}
+	if direct := step(t, keyset.Rotate, first); string(mark(t, direct)) == string(mark(t, first)) || !opens(t, direct, old) {
+		t.Error("without an added key, a rotation adds one")
+	}
+}
+
+func TestABadKeysetDoesNotRotate(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(secret.Text) (secret.Text, error){"add": keyset.Add, "rotate": keyset.Rotate, "retire": keyset.Retire} {
+		if _, err := change(secret.New("topsecret")); err == nil || strings.Contains(err.Error(), "topsecret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := keyset.Mark(secret.Text{}); err == nil {
+		t.Error("no keyset has a mark")
+	}
+}
+
+func step(t *testing.T, change func(secret.Text) (secret.Text, error), key secret.Text) secret.Text {
+	t.Helper()
+	changed, err := change(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+func mark(t *testing.T, key secret.Text) []byte {
+	t.Helper()
+	m, err := keyset.Mark(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func seal(t *testing.T, key secret.Text) []byte {
+	t.Helper()
+	box, err := keyset.Open(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := box.Seal([]byte("hunter2"), "connection/acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
+func opens(t *testing.T, key secret.Text, sealed []byte) bool {
+	t.Helper()
+	box, err := keyset.Open(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := box.Open(sealed, "connection/acme")
+	return err == nil && string(plain) == "hunter2"
+}

@@ -46,6 +46,9 @@ var (
 	EnhancementAge = seconds("enhancement_age_seconds", "Time from the webhook to the note on the ticket")
 	// Webhooks counts received webhooks by answer.
 	Webhooks = counter("webhook_requests_total", "Webhooks received, by tenant and answer")
+	// WebhooksRecovered counts genuine webhooks whose broken JSON was read for
+	// the ticket's id alone.
+	WebhooksRecovered = counter("webhook_recovered_total", "Webhooks with broken JSON of which only the ticket's id was taken, by tenant")
 	// HistoryStored counts past tickets stored (story 2.5B).
 	HistoryStored = counter("ticket_history_stored_total", "Past tickets stored, by tenant, source and status")
 	// SourceDuration is the time of one evidence source, in seconds.
@@ -58,6 +61,9 @@ var (
 	OutgoingDuration = seconds("outgoing_request_duration_seconds", "Time of one outgoing call, by operation and status")
 	// CacheFallbacks counts decisions taken without Redis.
 	CacheFallbacks = counter("cache_fallback_total", "Decisions taken in the process because Redis did not answer")
+	// SecurityEvents counts what should never happen, or only with an attack:
+	// alert on each kind that is not 0.
+	SecurityEvents = counter("security_events_total", "Security events, by tenant and kind")
 	// WorkersActive is how many jobs are being worked on.
 	WorkersActive = must(meter.Int64UpDownCounter("worker_active_count", metric.WithDescription("Jobs being worked on in this process")))
 )
@@ -93,6 +99,9 @@ func Queue(name string) attribute.KeyValue { return attribute.String("queue", na
 
 // Source says which evidence source it was, by its name.
 func Source(name string) attribute.KeyValue { return attribute.String("source", name) }
+
+// Event says which kind of security event it was: "foreign_canary".
+func Event(kind string) attribute.KeyValue { return attribute.String("kind", kind) }
 
 // Direction says which way tokens went: "prompt" or "output".
 func Direction(way string) attribute.KeyValue { return attribute.String("direction", way) }

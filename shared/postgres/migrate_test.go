@@ -53,7 +53,13 @@ INSERT INTO system_addresses SELECT tenant_id, '10.0.0.7', id FROM systems WHERE
 INSERT INTO postings SELECT tenant_id, 'ticket', 'printer', id, 1, 1 FROM ticket_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
 INSERT INTO corpora VALUES ('$1', 'ticket', 1, 1) ON CONFLICT DO NOTHING;
 INSERT INTO corpus_terms VALUES ('$1', 'ticket', 'printer', 1) ON CONFLICT DO NOTHING;
-INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now()) ON CONFLICT DO NOTHING`
+INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now()) ON CONFLICT DO NOTHING;
+INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop') ON CONFLICT DO NOTHING;
+INSERT INTO unmapped_accounts (connection_id, account) VALUES ('$1', 'Initech') ON CONFLICT DO NOTHING;
+INSERT INTO audit_events (tenant_id, operation, actor, status) VALUES ('$1', 'seed', 'test', 'success');
+INSERT INTO erasures (tenant_hash, actor, counts) VALUES ('$1', 'test', '{}');
+INSERT INTO api_tokens (id, hash, name, role, created_by, expires_at)
+VALUES (left(md5('$1'), 8), sha256('$1'), 'n', 'viewer', 'test', now() + interval '1 day') ON CONFLICT DO NOTHING`
 	tablesSQL = `
 SELECT relname::text, (xpath('//c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I', relname), false, true, '')))[1]::text::int
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname NOT LIKE 'goose%'`

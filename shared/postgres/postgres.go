@@ -97,10 +97,11 @@ SELECT current_user::text, r.rolname::text, CASE
     WHEN r.rolbypassrls THEN 'has BYPASSRLS'
     WHEN r.rolname = 'directory_reader' THEN 'reads all tenants'
     WHEN r.rolname = 'directory_writer' THEN 'writes all connections'
+    WHEN r.rolname = 'tenant_eraser' THEN 'erases tenants'
     ELSE 'owns tables' END
 FROM pg_roles r
 WHERE pg_has_role(r.oid, 'MEMBER')
-  AND (r.rolsuper OR r.rolbypassrls OR r.rolname IN ('directory_reader', 'directory_writer')
+  AND (r.rolsuper OR r.rolbypassrls OR r.rolname IN ('directory_reader', 'directory_writer', 'tenant_eraser')
        OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')))
 ORDER BY r.rolname = current_user DESC, r.rolname
 LIMIT 1`

@@ -231,6 +231,7 @@ func TestRolesThatRowLevelSecurityDoesNotHoldAreRefused(t *testing.T) {
 		"bypass":     {role("BYPASSRLS"), "has BYPASSRLS"},
 		"directory":  {role("IN ROLE directory_reader"), "is a member of directory_reader, which reads all tenants"},
 		"writer":     {role("IN ROLE directory_writer"), "is a member of directory_writer, which writes all connections"},
+		"eraser":     {role("IN ROLE tenant_eraser"), "is a member of tenant_eraser, which erases tenants"},
 		"tableowner": {role("", "CREATE TABLE owned (n int)", "ALTER TABLE owned OWNER TO $role"), "owns tables"},
 		"harmless":   {role(""), ""},
 	} {

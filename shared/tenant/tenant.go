@@ -6,8 +6,10 @@ package tenant
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/integration"
@@ -40,15 +42,36 @@ type Tenant struct {
 }
 
 // Settings is what an operator may choose for a tenant. Zero values mean the
-// defaults that the comments name.
+// defaults that the doc tags name; those are the table in docs/configuration.md
+// and the texts of the admin API. Check says what is allowed.
 type Settings struct {
-	NoteFormat  string   `json:"note_format,omitempty"`  // "html" (default) or "markdown"
-	Model       string   `json:"model,omitempty"`        // overrides OPENAI_MODEL
-	SourcesOff  []string `json:"sources_off,omitempty"`  // names of evidence sources not to ask
-	ShadowMode  bool     `json:"shadow_mode,omitempty"`  // run, but write nothing to the tool
-	AppReferer  string   `json:"app_referer,omitempty"`  // HTTP-Referer sent to the model endpoint
-	AppTitle    string   `json:"app_title,omitempty"`    // X-Title sent to the model endpoint
-	HistoryDays int      `json:"history_days,omitempty"` // age limit of similar tickets; 0: none
+	NoteFormat        string   `json:"note_format,omitempty" doc:"Format of the notes: html (the default) or markdown."`
+	Model             string   `json:"model,omitempty" doc:"Model that is asked; empty: OPENAI_MODEL of the installation."`
+	SourcesOff        []string `json:"sources_off,omitempty" doc:"Names of evidence sources that are not asked."`
+	ShadowMode        bool     `json:"shadow_mode,omitempty" doc:"Run, but write nothing to the ticketing tool."`
+	AppReferer        string   `json:"app_referer,omitempty" doc:"HTTP-Referer that is sent to the model endpoint."`
+	AppTitle          string   `json:"app_title,omitempty" doc:"X-Title that is sent to the model endpoint."`
+	HistoryDays       int      `json:"history_days,omitempty" doc:"Age limit of similar tickets in days; 0: none."`
+	WebhooksPerMinute int      `json:"webhooks_per_minute,omitempty" doc:"How many genuine webhooks a minute are taken; 0: WEBHOOKS_PER_MINUTE of the installation. Only an administrator of all tenants may change it."`
+	AllowedNetworks   []string `json:"allowed_networks,omitempty" doc:"Networks (10.1.0.0/16) besides public addresses where the tenant's tools may be; none: public addresses only. Only an administrator of all tenants may change it."`
+}
+
+// Networks gives the AllowedNetworks, or an error that names those that are
+// none, together with the others.
+func (s Settings) Networks() (networks []netip.Prefix, err error) {
+	var bad []string
+	for _, text := range s.AllowedNetworks {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			bad = append(bad, fmt.Sprintf("%.50q", text))
+			continue
+		}
+		networks = append(networks, network)
+	}
+	if len(bad) > 0 {
+		err = fmt.Errorf("allowed_networks: want networks such as 10.1.0.0/16, not %s", strings.Join(bad, ", "))
+	}
+	return networks, err
 }
 
 // Off tells whether the tenant does not want this evidence source asked.
@@ -63,9 +86,9 @@ type Connection struct {
 	// Signing are the accepted webhook secrets, newest first: two while one
 	// is being rotated.
 	Signing []secret.Text
-	// AllowPlain accepts a signature over the body alone, without timestamp.
-	AllowPlain bool
-	Disabled   bool
+	// Verify is how webhooks prove that they are genuine.
+	Verify   Verify
+	Disabled bool
 	// Routes maps the tool's own account (organisation, project) to a tenant.
 	// The key "" takes every ticket, and stands alone: a connection of a
 	// single client.

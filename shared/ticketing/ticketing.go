@@ -50,6 +50,9 @@ type Announcement struct {
 	// "" where the tool sends none.
 	Delivery string
 	Told     ticket.Told
+	// Recovered says that the body was broken, and read for the ticket's id and
+	// to whom it belongs alone.
+	Recovered bool
 }
 
 // Lister lists past tickets, for the import.
@@ -106,6 +109,20 @@ type Inventory interface {
 type Rehearsal interface {
 	Create(ctx context.Context, subject, description string) (key string, err error)
 	Notes(ctx context.Context, key string) ([]PostedNote, error)
+}
+
+// Checker tells what the credential of the connection may do.
+type Checker interface {
+	// Check asks the tool about each permission that Deskhand needs, and changes
+	// nothing there. It always gives all of them; the first that gets no answer
+	// at all may stand for the rest.
+	Check(ctx context.Context) []Permission
+}
+
+// Permission is one thing that the credential must be allowed to do.
+type Permission struct {
+	Name string // as the tool's administrator knows it
+	Err  error  // why it cannot, nil where it can
 }
 
 // PostedNote is a note as the tool's API gives it back.

@@ -36,31 +36,31 @@ func TestServerStoppedInTheMiddleIsDoneWithout(t *testing.T) {
 	clock := clockAt(start)
 	c.Now = clock.now
 	name := "stopped-" + unique()
-	seen, limiter, tokens := c.Seen(10*time.Minute), c.Limiter(2), c.Tokens(newBox())
+	seen, limiter, tokens := c.Seen(), c.Limiter(2), c.Tokens(newBox())
 	fetched := 0
 	fetch := func(context.Context) (string, time.Duration, error) {
 		fetched++
 		return fmt.Sprint("token-", fetched), time.Hour, nil
 	}
-	seen.Mark(ctx, "acme", "before", "job before")
+	seen.Mark(ctx, "acme", "before", "job before", 10*time.Minute)
 	if got, _ := tokens.Token(ctx, "sdp", fetch); got != "token-1" || !pinged(ctx, c, name) || fallbacks(t, name) != 0 {
 		t.Fatalf("token is %s, and %d fallbacks with the server up", got, fallbacks(t, name))
 	}
 
 	server.Close()
 
-	seen.Mark(ctx, "acme", "during", "job during")
+	seen.Mark(ctx, "acme", "during", "job during", 10*time.Minute)
 	for delivery, want := range map[string]string{"before": "job before", "during": "job during", "never": ""} {
 		if got, ok := seen.Job(ctx, "acme", delivery); got != want || ok != (want != "") {
 			t.Errorf("delivery marked %s: job is %q, seen %v", delivery, got, ok)
 		}
 	}
 	for i, want := range []bool{true, true, false} {
-		if ok, after := limiter.Allow(ctx, "acme"); ok != want || (!ok && after != 30*time.Second) {
+		if ok, after := limiter.Allow(ctx, "acme", 0); ok != want || (!ok && after != 30*time.Second) {
 			t.Errorf("webhook %d: %v, next after %s", i+1, ok, after)
 		}
 	}
-	if ok, _ := limiter.Allow(ctx, "globex"); !ok {
+	if ok, _ := limiter.Allow(ctx, "globex", 0); !ok {
 		t.Error("another tenant is refused")
 	}
 	tokens.Drop(ctx, "sdp", "token-1")
@@ -96,10 +96,10 @@ func TestServerThatHangsCostsItsTimeoutOnce(t *testing.T) {
 	c := open(t, "redis://"+silent(t))
 	clock := clockAt(start)
 	c.Now, c.Timeout = clock.now, 50*time.Millisecond
-	seen := c.Seen(time.Minute)
+	seen := c.Seen()
 	began := time.Now()
 	for i := range 1000 {
-		seen.Mark(t.Context(), "acme", fmt.Sprint(i), "job")
+		seen.Mark(t.Context(), "acme", fmt.Sprint(i), "job", time.Minute)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("1,000 decisions took %s", took)
@@ -127,9 +127,9 @@ func TestWithoutServerEverythingStaysInTheProcess(t *testing.T) {
 	clock := clockAt(start)
 	c.Now = clock.now
 	name := "none-" + unique()
-	seen, limiter := c.Seen(10*time.Minute), c.Limiter(1)
-	seen.Mark(ctx, "acme", "delivery", "job")
-	if ok, _ := limiter.Allow(ctx, "acme"); !ok {
+	seen, limiter := c.Seen(), c.Limiter(1)
+	seen.Mark(ctx, "acme", "delivery", "job", 10*time.Minute)
+	if ok, _ := limiter.Allow(ctx, "acme", 0); !ok {
 		t.Error("the first is refused")
 	}
 	if _, ok := seen.Job(ctx, "globex", "delivery"); ok {
@@ -141,7 +141,7 @@ func TestWithoutServerEverythingStaysInTheProcess(t *testing.T) {
 
 	clock.advance(time.Minute)
 
-	if ok, _ := limiter.Allow(ctx, "acme"); !ok {
+	if ok, _ := limiter.Allow(ctx, "acme", 0); !ok {
 		t.Error("the next minute's is refused")
 	}
 	if _, ok := seen.Job(ctx, "acme", "delivery"); !ok {
@@ -156,12 +156,12 @@ func TestWithoutServerEverythingStaysInTheProcess(t *testing.T) {
 func TestProcessKeepsABoundedAmount(t *testing.T) {
 	t.Parallel()
 	c := open(t, "")
-	seen, limiter := c.Seen(time.Hour), c.Limiter(5)
+	seen, limiter := c.Seen(), c.Limiter(5)
 	for i := range 150_000 {
-		seen.Mark(t.Context(), "acme", fmt.Sprint(i), "job")
+		seen.Mark(t.Context(), "acme", fmt.Sprint(i), "job", time.Hour)
 	}
 	for i := range 15_000 {
-		limiter.Allow(t.Context(), tenant.ID(fmt.Sprint("t", i)))
+		limiter.Allow(t.Context(), tenant.ID(fmt.Sprint("t", i)), 0)
 	}
 	seen.own.CleanUp()
 	limiter.own.CleanUp()
@@ -183,8 +183,8 @@ func TestProcessLimitsAsTheServerDoes(t *testing.T) {
 	allowed := 0
 	for i := range 2000 {
 		server.SetTime(clock.now())
-		shared, wait := limiter.Allow(t.Context(), "acme")
-		own, ownWait := limiter.allow("deskhand:limit:acme")
+		shared, wait := limiter.Allow(t.Context(), "acme", 0)
+		own, ownWait := limiter.allow("deskhand:limit:acme", 60)
 		if shared != own || (wait-ownWait).Abs() > 10*time.Millisecond {
 			t.Fatalf("webhook %d: the server says %v, %s, the process %v, %s", i, shared, wait, own, ownWait)
 		}

@@ -21,29 +21,34 @@ type Limiter struct {
 	own *otter.Cache[string, kept[time.Time]]
 }
 
-// Limiter gives a limiter of this rate, at least 1.
+// Limiter gives a limiter of this rate, at least 1, for tenants without one of
+// their own.
 func (c *Client) Limiter(perMinute int) *Limiter {
 	return &Limiter{c, max(perMinute, 1), local(c, otter.Options[string, kept[time.Time]]{MaximumSize: 10_000})}
 }
 
 // Allow takes one of the tenant's share, or tells after what time there is one.
-func (l *Limiter) Allow(ctx context.Context, id tenant.ID) (ok bool, after time.Duration) {
+// perMinute is the tenant's own rate; 0 for the limiter's.
+func (l *Limiter) Allow(ctx context.Context, id tenant.ID, perMinute int) (ok bool, after time.Duration) {
+	if perMinute <= 0 {
+		perMinute = l.perMinute
+	}
 	key := "deskhand:limit:" + string(id)
 	var result *redis_rate.Result
 	answered := l.client.ask(ctx, "limit", func(ctx context.Context, server *redis.Client) (err error) {
-		result, err = redis_rate.NewLimiter(unprefixed{server}).Allow(ctx, key, redis_rate.PerMinute(l.perMinute))
+		result, err = redis_rate.NewLimiter(unprefixed{server}).Allow(ctx, key, redis_rate.PerMinute(perMinute))
 		return err
 	})
 	if !answered {
-		return l.allow(key)
+		return l.allow(key, perMinute)
 	}
 	return result.Allowed > 0, max(result.RetryAfter, 0)
 }
 
 // allow is the same decision in the process.
-func (l *Limiter) allow(key string) (ok bool, after time.Duration) {
+func (l *Limiter) allow(key string, perMinute int) (ok bool, after time.Duration) {
 	now := l.client.Now()
-	share := time.Minute / time.Duration(l.perMinute)
+	share := time.Minute / time.Duration(perMinute)
 	l.own.Compute(key, func(old kept[time.Time], _ bool) (kept[time.Time], otter.ComputeOp) {
 		whole := old.Value
 		if whole.Before(now) {

@@ -15,17 +15,15 @@ import (
 // itself, up to 100,000.
 type Seen struct {
 	client *Client
-	window time.Duration
 	own    *otter.Cache[string, kept[string]]
 }
 
-// Seen gives a memory of this length.
-func (c *Client) Seen(window time.Duration) *Seen {
-	return &Seen{c, window, local(c, otter.Options[string, kept[string]]{MaximumSize: 100_000})}
+// Seen gives the memory.
+func (c *Client) Seen() *Seen {
+	return &Seen{c, local(c, otter.Options[string, kept[string]]{MaximumSize: 100_000})}
 }
 
-// Job gives the job of the tenant's delivery, if that was marked within the
-// window.
+// Job gives the job of the tenant's delivery, if that is still remembered.
 func (s *Seen) Job(ctx context.Context, id tenant.ID, delivery string) (job string, seen bool) {
 	key := s.key(id, delivery)
 	if own, ok := s.own.GetIfPresent(key); ok {
@@ -38,13 +36,13 @@ func (s *Seen) Job(ctx context.Context, id tenant.ID, delivery string) (job stri
 	return job, job != ""
 }
 
-// Mark remembers the tenant's delivery and its job, in the process and on the
-// server.
-func (s *Seen) Mark(ctx context.Context, id tenant.ID, delivery, job string) {
+// Mark remembers the tenant's delivery and its job for so long, in the process
+// and on the server.
+func (s *Seen) Mark(ctx context.Context, id tenant.ID, delivery, job string, keep time.Duration) {
 	key := s.key(id, delivery)
-	s.own.Set(key, kept[string]{job, s.client.Now().Add(s.window)})
+	s.own.Set(key, kept[string]{job, s.client.Now().Add(keep)})
 	s.client.ask(ctx, "seen", func(ctx context.Context, server *redis.Client) error {
-		return server.Set(ctx, key, job, s.window).Err()
+		return server.Set(ctx, key, job, keep).Err()
 	})
 }
 

@@ -74,7 +74,7 @@ type pair struct {
 
 func seenByBoth(t *testing.T, p pair) {
 	t.Helper()
-	a, b := p.one.Seen(10*time.Minute), p.two.Seen(10*time.Minute)
+	a, b := p.one.Seen(), p.two.Seen()
 	check := func(s *Seen, id tenant.ID, delivery, want string) {
 		t.Helper()
 		if job, seen := s.Job(t.Context(), id, delivery); job != want || seen != (want != "") {
@@ -82,7 +82,7 @@ func seenByBoth(t *testing.T, p pair) {
 		}
 	}
 	check(a, p.acme, "delivery", "")
-	a.Mark(t.Context(), p.acme, "delivery", "job")
+	a.Mark(t.Context(), p.acme, "delivery", "job", 10*time.Minute)
 	check(a, p.acme, "delivery", "job")
 	check(b, p.acme, "delivery", "job")
 	check(b, p.globex, "delivery", "")
@@ -94,15 +94,15 @@ func shareIsOne(t *testing.T, p pair) {
 	t.Helper()
 	a, b := p.one.Limiter(4), p.two.Limiter(4)
 	for i := range 4 {
-		if ok, _ := []*Limiter{a, b}[i%2].Allow(t.Context(), p.acme); !ok {
+		if ok, _ := []*Limiter{a, b}[i%2].Allow(t.Context(), p.acme, 0); !ok {
 			t.Fatalf("webhook %d of 4 is refused", i+1)
 		}
 	}
-	ok, after := b.Allow(t.Context(), p.acme)
+	ok, after := b.Allow(t.Context(), p.acme, 0)
 	if ok || after <= 0 || after > 15*time.Second {
 		t.Errorf("the fifth: %v, next after %s; want false, and at most 15s", ok, after)
 	}
-	if ok, _ := b.Allow(t.Context(), p.globex); !ok {
+	if ok, _ := b.Allow(t.Context(), p.globex, 0); !ok {
 		t.Error("another tenant is refused")
 	}
 	expires(t, p.one, "deskhand:limit:"+string(p.acme), time.Minute)
@@ -150,8 +150,8 @@ func TestEveryKeyBeginsWithDeskhand(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	c := open(t, "redis://"+server.Addr())
-	c.Seen(time.Minute).Mark(t.Context(), "acme", "d", "j")
-	c.Limiter(10).Allow(t.Context(), "acme")
+	c.Seen().Mark(t.Context(), "acme", "d", "j", time.Minute)
+	c.Limiter(10).Allow(t.Context(), "acme", 0)
 	_, _ = c.Tokens(newBox()).Token(t.Context(), "sdp", func(context.Context) (string, time.Duration, error) { return "t", time.Minute, nil })
 	want := []string{"deskhand:limit:acme", "deskhand:seen:acme:d", "deskhand:token:sdp"}
 	if diff := cmp.Diff(want, server.Keys()); diff != "" {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,7 +25,6 @@ import (
 )
 
 const (
-	maxBody = 1 << 20
 	// reserve is what is set aside for a body before any of it has come.
 	reserve = 64 << 10
 	// patience is how long the queue may take: a sender that is told 503 is
@@ -40,10 +40,13 @@ type delivery struct {
 	form       bool   // the body is a form, not JSON
 	body       []byte
 
-	found  string    // the connection it is for, genuine or not
+	named  string // the connection or tenant that it names; at most maxName bytes
+	found  string // the connection it is for, genuine or not
+	rules  profile
+	shown  proof
 	tenant tenant.ID // only once the signature is known to be genuine
 	ticket string
-	key    string // the same for every repetition of the delivery
+	keys   []string // the same for every repetition of the delivery
 	job    string
 }
 
@@ -68,7 +71,7 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err != nil {
 		return err
 	}
-	if err := authenticate(conn, r.Header, d.body, rc.Now()); err != nil {
+	if d.rules, d.shown, err = (check{conn, r.Header, d.body, rc.Now(), sha256.New}).authenticate(); err != nil {
 		return err
 	}
 	d.tenant = presumed(conn, claimed)
@@ -76,12 +79,18 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err != nil {
 		return err
 	}
+	if _, mapped := conn.Route(said.Account); said.Account != "" && !mapped {
+		rc.unmapped(ctx, conn, said.Account)
+	}
 	owner, err := route(dir, conn, claimed, said)
 	if err != nil {
 		return err
 	}
 	d.tenant = owner
-	if ok, after := rc.Limit.Allow(ctx, owner); !ok {
+	if said.Recovered {
+		metric.WebhooksRecovered.Add(ctx, 1, metric.With(metric.Tenant(string(owner))))
+	}
+	if ok, after := rc.Limit.Allow(ctx, owner, dir.Tenants[owner].Settings.WebhooksPerMinute); !ok {
 		return &refusal{status: http.StatusTooManyRequests, text: "too many webhooks of this tenant", after: max(after, time.Second)}
 	}
 	return rc.once(ctx, d, d.event(conn, said, rc.Now()))
@@ -92,6 +101,9 @@ func (d *delivery) read(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return &refusal{status: http.StatusMethodNotAllowed, text: "a webhook is a POST"}
+	}
+	if headersTooLarge(r.Header) {
+		return &refusal{status: http.StatusRequestHeaderFieldsTooLarge, text: "the headers are too many or too large"}
 	}
 	switch kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); {
 	case err == nil && kind == "application/json":
@@ -113,11 +125,17 @@ func (d *delivery) read(w http.ResponseWriter, r *http.Request) error {
 	if len(d.body) == 0 {
 		return &refusal{status: http.StatusBadRequest, text: "the body is empty"}
 	}
+	if misnamed(d.form, d.body) {
+		return bad("body", "is JSON, but its content type says that it is a form")
+	}
 	return nil
 }
 
 // parse has the tool read a genuine delivery.
 func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (ticketing.Announcement, error) {
+	if tooComplex(d.form, d.body) {
+		return ticketing.Announcement{}, bad("body", fmt.Sprintf("is nested deeper than %d, or has more than %d values or %d fields of a form", maxDepth, maxValues, maxKeys))
+	}
 	tool, err := rc.Open(conn)
 	if err != nil {
 		return ticketing.Announcement{}, fmt.Errorf("webhook: open connection %s: %w", conn.ID, err)
@@ -133,29 +151,41 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 	return said, nil
 }
 
-// event makes the event, and gives the delivery its key and its job id.
+// event makes the event, and gives the delivery its keys and its job id.
 //
-// Where the tool sends no delivery id, the body stands in for it, together
-// with the time: a thin body ({"id":"1042"}) comes again, the same to the
-// byte, when the ticket is changed or reopened, and that is another job.
+// Where neither a header nor the tool tells a delivery id, the body stands in
+// for it, together with the time: a thin body ({"id":"1042"}) comes again, the
+// same to the byte, when the ticket is changed or reopened, and that is another
+// job. Where the id is not signed, the body is remembered beside it, so that a
+// copy under another id is a repetition, too.
 func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, now time.Time) ticket.Event {
 	ref := ticket.Ref{Tenant: d.tenant, Tool: conn.Tool, Connection: conn.ID, Key: said.Key}
-	id, slot := said.Delivery, ""
+	sum := sha256.Sum256(d.body)
+	body := hex.EncodeToString(sum[:])
+	id, slot := cmp.Or(d.shown.id, said.Delivery), ""
 	if id == "" {
-		sum := sha256.Sum256(d.body)
-		id, slot = hex.EncodeToString(sum[:]), "@"+strconv.FormatInt(now.Truncate(Window).Unix(), 10)
+		id, slot = body, "@"+strconv.FormatInt(now.Truncate(d.rules.keep).Unix(), 10)
 	}
-	d.key = ticket.JobID(ref, d.kind, id)
+	d.keys = []string{ticket.JobID(ref, d.kind, id)}
+	if d.shown.open && id != body {
+		d.keys = append(d.keys, ticket.JobID(ref, d.kind, body))
+	}
 	d.job = ticket.JobID(ref, d.kind, id+slot)
-	return ticket.Event{Job: d.job, Ref: ref, Kind: d.kind, Told: said.Told, Signed: true, Received: now}
+	ev := ticket.Event{Job: d.job, Ref: ref, Kind: d.kind, Signed: d.rules.covers, Received: now}
+	if ev.Signed { // what nobody vouches for is not even passed on
+		ev.Told = said.Told
+	}
+	return ev
 }
 
 // once queues the event, unless the delivery was queued lately: then it has
 // the job that it got the first time.
 func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event) error {
-	if job, seen := rc.Seen.Job(ctx, d.tenant, d.key); seen {
-		d.job = job
-		return nil
+	for _, key := range d.keys {
+		if job, seen := rc.Seen.Job(ctx, d.tenant, key); seen {
+			d.job = job
+			return nil
+		}
 	}
 	if err := rc.send(ctx, ev); err != nil {
 		return err
@@ -164,7 +194,9 @@ func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event) erro
 	// event, as its repetition would be taken for done. What a crash at this
 	// line queues twice has one job id (two, for a body without delivery id
 	// on both sides of a slot's border), and the ledger runs a job once.
-	rc.Seen.Mark(ctx, d.tenant, d.key, ev.Job)
+	for _, key := range d.keys {
+		rc.Seen.Mark(ctx, d.tenant, key, ev.Job, d.rules.keep)
+	}
 	return nil
 }
 

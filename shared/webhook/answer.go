@@ -19,6 +19,8 @@ type refusal struct {
 	reasons []ticketing.Reason
 	after   time.Duration // Retry-After, where not zero
 	cause   error         // for the log only
+	event   string        // what it is for security, for the log
+	quiet   bool          // not in the log
 }
 
 // Error gives what the log may say: which fields are wrong, but not how, as
@@ -51,7 +53,7 @@ func bad(field, problem string) error {
 // unauthorised is the one answer to everything that is not genuine. Only the
 // log learns why.
 func unauthorised(why string) error {
-	return &refusal{status: http.StatusUnauthorized, text: "the webhook is not authenticated", cause: errors.New(why)}
+	return &refusal{status: http.StatusUnauthorized, text: "the webhook is not authenticated", cause: errors.New(why), event: "webhook_refused"}
 }
 
 // answer writes the response: 202 with the job's id where err is nil, the

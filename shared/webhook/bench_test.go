@@ -20,8 +20,8 @@ import (
 // forgetful is a memory in which every webhook is the first.
 type forgetful struct{}
 
-func (forgetful) Job(context.Context, tenant.ID, string) (string, bool) { return "", false }
-func (forgetful) Mark(context.Context, tenant.ID, string, string)       {}
+func (forgetful) Job(context.Context, tenant.ID, string) (string, bool)          { return "", false }
+func (forgetful) Mark(context.Context, tenant.ID, string, string, time.Duration) {}
 
 // discard is a queue that takes everything.
 type discard struct{}

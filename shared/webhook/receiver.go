@@ -6,6 +6,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -41,29 +42,33 @@ type Receiver struct {
 
 	Seen  Memory
 	Limit Limiter
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Unmapped counts a genuine webhook of an account that no tenant has; nil
+	// where nobody wants to know. It is waited for, and its error is logged.
+	Unmapped func(ctx context.Context, connection, account string) error
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	failures failures
 }
 
-// Window is for how long a delivery that comes again is a repetition.
-const Window = 10 * time.Minute
-
-// Memory remembers the deliveries of each tenant that were queued in the last
-// Window, and their jobs, so that one that is repeated is not queued again.
-// delivery is an opaque key of connection, kind, ticket, and the delivery's id
-// or the hash of its body. It may forget: what it lets through has the same
-// job id as before, and the ledger runs a job once. Only where the tool sends
-// no delivery id does the job id change with each slot of a Window.
+// Memory remembers the deliveries of each tenant that were queued lately, and
+// their jobs, so that one that is repeated is not queued again. delivery is an
+// opaque key of connection, kind, ticket, and the delivery's id or the hash of
+// its body. It may forget: what it lets through has the same job id as before,
+// and the ledger runs a job once. Only where the tool sends no delivery id does
+// the job id change, with each slot of the time that its profile remembers.
 type Memory interface {
-	// Job gives the job of a delivery that was marked within the Window.
+	// Job gives the job of a delivery that is still remembered.
 	Job(ctx context.Context, id tenant.ID, delivery string) (job string, seen bool)
-	Mark(ctx context.Context, id tenant.ID, delivery, job string)
+	// Mark remembers a delivery for so long.
+	Mark(ctx context.Context, id tenant.ID, delivery, job string, keep time.Duration)
 }
 
 // Limiter counts the genuine webhooks of a tenant and says whether one more is
-// within its rate, and if not, when the next one will be.
+// within its rate, and if not, when the next one will be. perMinute is the
+// tenant's own rate, 0 where it has none.
 type Limiter interface {
-	Allow(ctx context.Context, id tenant.ID) (ok bool, after time.Duration)
+	Allow(ctx context.Context, id tenant.ID, perMinute int) (ok bool, after time.Duration)
 }
 
 // Routes serves
@@ -96,7 +101,7 @@ func (rc *Receiver) serve(kind ticket.Kind) http.HandlerFunc {
 		defer span.End()
 
 		d := &delivery{kind: kind, path: r.PathValue("tool"), connection: r.PathValue("connection")}
-		err := rc.guarded(ctx, w, r, d)
+		err := rc.flooded(r, d, rc.guarded(ctx, w, r, d))
 		status := answer(w, d.job, err)
 
 		owner := string(d.tenant)
@@ -135,6 +140,10 @@ type outcome struct {
 // tell writes the log line. It names what was found out, never what the sender
 // wrote; a refused signature is a security event, with the sender's address.
 func (rc *Receiver) tell(ctx context.Context, r *http.Request, d *delivery, o outcome) {
+	refused, ok := errors.AsType[*refusal](o.err)
+	if ok && refused.quiet {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("operation", "webhook_received"),
 		slog.String(metric.KeyCorrelation, d.job),
@@ -151,9 +160,9 @@ func (rc *Receiver) tell(ctx context.Context, r *http.Request, d *delivery, o ou
 	switch {
 	case o.status >= http.StatusInternalServerError:
 		level = slog.LevelError
-	case o.status == http.StatusUnauthorized:
+	case ok && refused.event != "":
 		level = slog.LevelWarn
-		attrs = append(attrs, slog.String("security_event", "webhook_refused"),
+		attrs = append(attrs, slog.String("security_event", refused.event),
 			slog.String("connection", d.found), slog.String("remote", r.RemoteAddr))
 	}
 	rc.Log.LogAttrs(ctx, level, "webhook received", attrs...)

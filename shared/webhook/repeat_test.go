@@ -55,14 +55,13 @@ func TestSameBodyOfAnotherIsNoRepetition(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const base = "/webhook/servicedesk"
-	acme := header("X-Tenant-ID", "acme")
 	jobs := map[string]string{}
 	for _, r := range []request{
 		{path: base + "/acme", body: `{"id":"1"}`, key: acmeKey},
 		{path: base + "/acme", body: `{"id":"2"}`, key: acmeKey},
 		{path: base + "/acme/resolved", body: `{"id":"1"}`, key: acmeKey},
 		{path: base + "/globex", body: `{"id":"1"}`, key: globexKey},
-		{path: base + "/msp", body: `{"id":"1"}`, key: mspKey, header: acme},
+		{path: base + "/msp", body: `{"id":"1","tenant":"acme"}`, key: mspKey},
 	} {
 		job := b.send(t, r).job(t)
 		if other, taken := jobs[job]; taken {

@@ -4,95 +4,99 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"net/http"
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// The headers of a signed webhook.
-const (
-	SignatureHeader = "X-ServiceDesk-Signature"
-	TimestampHeader = "X-ServiceDesk-Timestamp"
-)
-
-// skew is how far the timestamp may be from our clock, either way.
-const skew = 5 * time.Minute
-
-const prefix = "sha256="
-
 // Sign gives the value of X-ServiceDesk-Signature: "sha256=" and the
 // hexadecimal HMAC-SHA256 of timestamp + "." + body. The timestamp is the
 // value of X-ServiceDesk-Timestamp, in Unix seconds; an empty one signs the
-// body alone, which only connections with AllowPlain accept.
+// body alone, which only connections of the profile hmac_plain accept.
 func Sign(key secret.Text, timestamp string, body []byte) string {
-	return prefix + hex.EncodeToString(mac(key, timestamp, body))
+	if timestamp != "" {
+		timestamp += "."
+	}
+	return signedBy + hex.EncodeToString(mac(sha256.New, []byte(key.Reveal()), timestamp, body))
 }
 
-func mac(key secret.Text, timestamp string, body []byte) []byte {
-	m := hmac.New(sha256.New, []byte(key.Reveal()))
-	if timestamp != "" {
-		m.Write([]byte(timestamp + "."))
-	}
+func mac(sha func() hash.Hash, key []byte, head string, body []byte) []byte {
+	m := hmac.New(sha, key)
+	m.Write([]byte(head))
 	m.Write(body)
 	return m.Sum(nil)
 }
 
-// authenticate checks that one of the connection's secrets signed the body,
-// and that this was lately. Whatever is wrong, the sender learns only that
-// something is.
-func authenticate(conn tenant.Connection, h http.Header, body []byte, now time.Time) error {
-	timestamp := single(h, TimestampHeader)
-	genuine := signed(conn.Signing, timestamp, single(h, SignatureHeader), body)
-	switch {
-	case conn.ID == "":
-		return unauthorised("unknown or disabled tenant or connection")
-	case !genuine:
-		return unauthorised("missing or wrong signature")
-	case timestamp == "" && !conn.AllowPlain:
-		return unauthorised("no timestamp")
-	case timestamp == "" && stamped.Match(body):
-		return unauthorised("no timestamp header, but a timestamp before the body")
-	case timestamp != "" && !recent(timestamp, now):
-		return unauthorised("timestamp outside of the window")
-	}
-	return nil
+// check is one look at whether a delivery is genuine.
+type check struct {
+	conn tenant.Connection
+	head http.Header
+	body []byte
+	now  time.Time
+	sha  func() hash.Hash // sha256.New; a test counts what it is given
 }
 
-// stamped is how the text begins that is signed with a timestamp. In plain mode
-// such a body is refused: a signature with a timestamp, once captured, would
-// otherwise be a plain one of timestamp, dot and body, and good for ever.
-var stamped = regexp.MustCompile(`^[0-9]{9,12}\.`)
+// authenticate checks that the delivery is what one of the connection's secrets
+// signed, or came with the secret, and that this was lately. Whatever is wrong,
+// the sender learns only that something is, and the work is the same.
+func (c check) authenticate() (profile, proof, error) {
+	rules, known := profiles[c.conn.Verify]
+	if !known {
+		rules = profiles[tenant.VerifyHMAC]
+	}
+	shown := rules.read(c.conn, c.head, c.body)
+	if len(shown.head) > maxHead {
+		shown.head, shown.macs = "", nil
+	}
+	genuine := c.genuine(rules, shown)
+	switch {
+	case c.conn.ID == "":
+		return rules, shown, unauthorised("unknown or disabled tenant or connection")
+	case !known:
+		return rules, shown, unauthorised("unknown verification profile")
+	case !genuine:
+		return rules, shown, unauthorised("missing or wrong signature")
+	case rules.at == nil, rules.clockless && shown.time == "":
+		return rules, shown, nil
+	}
+	switch at, told := rules.at(shown, c.body); {
+	case !told:
+		return rules, shown, unauthorised("no timestamp")
+	case c.now.Sub(at) > rules.past, at.Sub(c.now) > rules.future:
+		return rules, shown, unauthorised("timestamp outside of the window")
+	}
+	return rules, shown, nil
+}
 
 // nobody is the secret of connections that do not exist.
-var nobody = secret.New("no connection has this secret")
+var nobody = []byte("no connection has this secret")
 
-// signed tells whether one of the secrets made the signature. A refusal costs
-// the same work with no secret, with one, and with two.
-func signed(secrets []secret.Text, timestamp, signature string, body []byte) bool {
-	presented, _ := hex.DecodeString(strings.TrimPrefix(signature, prefix)) // never equal if malformed
-	for i := range max(2, len(secrets)) {
-		key := nobody
-		known := i < len(secrets) && !secrets[i].Empty() // anyone can sign with an empty secret
-		if known {
-			key = secrets[i]
+// genuine tells whether one of the secrets made one of the MACs that are shown.
+// A refusal costs the same with no secret, with one, and with two, and in every
+// profile: the body is signed even where the profile does not look at that.
+func (c check) genuine(rules profile, shown proof) bool {
+	for i := range max(2, len(c.conn.Signing)) {
+		key, known := nobody, false
+		if i < len(c.conn.Signing) {
+			if k, err := c.conn.Verify.Key(c.conn.Signing[i]); err == nil { // anyone can sign with an empty secret
+				key, known = k, true
+			}
 		}
-		if hmac.Equal(presented, mac(key, timestamp, body)) && known {
+		want := mac(c.sha, key, shown.head, c.body)
+		if !rules.covers {
+			sum := sha256.Sum256(key)
+			want = sum[:]
+		}
+		right := false
+		for _, one := range shown.macs {
+			right = hmac.Equal(one, want) || right
+		}
+		if right && known {
 			return true
 		}
 	}
 	return false
-}
-
-// recent tells whether timestamp, in Unix seconds, is within the window.
-func recent(timestamp string, now time.Time) bool {
-	seconds, err := strconv.ParseUint(timestamp, 10, 40) // 40 bits: no overflow below
-	if err != nil {
-		return false
-	}
-	return now.Sub(time.Unix(int64(seconds), 0)).Abs() <= skew
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -20,6 +21,9 @@ const TenantHeader = "X-Tenant-ID"
 // the name of a connection.
 const resolved = "resolved"
 
+// maxName is longer than any name of a tenant or connection.
+const maxName = 80
+
 // find gives the connection that the delivery is for, and the tenant that it
 // claims to be of, "" for none. Nothing of that is proved yet. Where there is
 // no such connection it gives one without id or secrets, which goes the same
@@ -27,6 +31,7 @@ const resolved = "resolved"
 // tenants exist.
 func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn tenant.Connection, claimed string, err error) {
 	claimed = single(h, TenantHeader)
+	d.named = d.connection[:min(len(d.connection), maxName)]
 	if d.connection != "" {
 		if d.connection != resolved {
 			conn, _ = dir.Connection(tool, d.connection)
@@ -42,6 +47,7 @@ func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn 
 		}
 		claimed = strings.Join(names, ",") // several are none: no tenant has a comma in its name
 	}
+	d.named = claimed[:min(len(claimed), maxName)]
 	if t, err := dir.Tenant(tenant.ID(claimed)); err == nil {
 		conn, _ = dir.ForTenant(tool, t.ID)
 	}
@@ -59,7 +65,7 @@ func route(dir tenant.Directory, conn tenant.Connection, claimed string, said ti
 	if named != "" && !conn.Serves(named) {
 		return "", bad("tenant", "this connection does not serve the tenant that is named")
 	}
-	owner := presumed(conn, string(named))
+	owner := presumed(conn, said.Tenant)
 	if said.Account != "" {
 		owner, _ = conn.Route(said.Account)
 	}
@@ -67,7 +73,7 @@ func route(dir tenant.Directory, conn tenant.Connection, claimed string, said ti
 	case owner == "" && said.Account != "":
 		return "", bad("account", "no tenant has this account: add it to the connection's routes")
 	case owner == "":
-		return "", bad("tenant", "this connection serves several tenants: name one")
+		return "", bad("tenant", "this connection serves several tenants: name one in the body, as no signature covers the header")
 	case named != "" && named != owner:
 		return "", bad("tenant", "the account belongs to another tenant than the one that is named")
 	}
@@ -75,6 +81,17 @@ func route(dir tenant.Directory, conn tenant.Connection, claimed string, said ti
 		return "", unauthorised("disabled tenant")
 	}
 	return owner, nil
+}
+
+// unmapped has the account of a genuine webhook counted that no tenant has, so
+// that an operator sees who gets no notes. The webhook is refused anyway.
+func (rc *Receiver) unmapped(ctx context.Context, conn tenant.Connection, account string) {
+	if rc.Unmapped == nil {
+		return
+	}
+	if err := rc.Unmapped(ctx, conn.ID, account); err != nil {
+		rc.Log.WarnContext(ctx, "an unmapped account is not listed", "operation", "note_unmapped", "connection", conn.ID, "error", err.Error())
+	}
 }
 
 // presumed gives the tenant of a genuine delivery as far as it is known before
@@ -97,9 +114,8 @@ func presumed(conn tenant.Connection, claimed string) tenant.ID {
 	return only
 }
 
-// maxKeys is how many keys of a JSON object, and how many fields of a form, are
-// looked at before the body is known to be genuine.
-const maxKeys = 256
+// wholes are the fields of a form that may hold the whole webhook as JSON.
+var wholes = []string{"payload", "input_data"}
 
 // claims scans a body that nobody vouches for yet for the tenants that it
 // names: as tenant_id or tenant, in a form or at the top of a JSON object, or
@@ -133,7 +149,7 @@ func scanForm(body []byte, found func(name string) (more bool)) {
 			}
 		}
 	}
-	for _, key := range []string{"payload", "input_data"} {
+	for _, key := range wholes {
 		for _, text := range fields[key] {
 			if !scan([]byte(text), found) {
 				return
@@ -158,25 +174,10 @@ func head(form []byte) []byte {
 // scan calls found with the tenants at the top of a JSON object, until that
 // returns false, which it then returns, too.
 func scan(object []byte, found func(name string) (more bool)) (more bool) {
-	dec := json.NewDecoder(bytes.NewReader(object))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return true
-	}
-	var value json.RawMessage // reused: most values are only skipped
-	for range maxKeys {
-		if !dec.More() {
-			return true
-		}
-		key, err := dec.Token()
-		if err != nil || dec.Decode(&value) != nil {
-			return true
-		}
+	return members(object, func(key string, value []byte) bool {
 		var name string
-		if (key == "tenant_id" || key == "tenant") && json.Unmarshal(value, &name) == nil && !found(name) {
-			return false
-		}
-	}
-	return true
+		return (key != "tenant_id" && key != "tenant") || json.Unmarshal(value, &name) != nil || found(name)
+	})
 }
 
 // single gives the value of a header that may stand only once. Several values

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,7 +72,7 @@ func directory() tenant.Directory {
 		conn("msp", map[string]tenant.ID{"Acme Corp": "acme", "Globex": "globex", "Ghost": "ghost"}, mspKey),
 		conn("keyless", map[string]tenant.ID{"": "acme"}, secret.New("")),
 		conn("resolved", map[string]tenant.ID{"": "acme"}, acmeKey),
-		{ID: "plain", Tool: "servicedesk_plus", Signing: []secret.Text{plainKey}, AllowPlain: true, Routes: map[string]tenant.ID{"": "globex"}},
+		{ID: "plain", Tool: "servicedesk_plus", Signing: []secret.Text{plainKey}, Verify: tenant.VerifyPlain, Routes: map[string]tenant.ID{"": "globex"}},
 		{ID: "off", Tool: "servicedesk_plus", Signing: []secret.Text{acmeKey}, Disabled: true, Routes: map[string]tenant.ID{"": "acme"}},
 		{ID: "helpdesk", Tool: "jira", Signing: []secret.Text{acmeKey}, Routes: map[string]tenant.ID{"": "acme"}},
 		{ID: "broken", Tool: "servicedesk_plus", Signing: []secret.Text{acmeKey}, Routes: map[string]tenant.ID{"": "acme"}},
@@ -93,10 +94,14 @@ type standIn struct{ ticketing.Tool }
 
 func (standIn) Event(d ticketing.Delivery) (ticketing.Announcement, error) {
 	body := d.Body
-	if fields, err := url.ParseQuery(string(body)); err == nil && fields.Has("payload") {
+	form := strings.HasPrefix(d.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	if fields, err := url.ParseQuery(string(body)); form && err == nil && fields.Has("payload") {
 		body = []byte(fields.Get("payload"))
 	}
-	var in struct{ ID, Tenant, Account, Description, Delivery, Panic string }
+	var in struct {
+		ID, Tenant, Account, Description, Delivery, Panic string
+		Recovered                                         bool
+	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return ticketing.Announcement{}, &ticketing.InvalidError{Reasons: []ticketing.Reason{{Field: "body", Problem: "not JSON"}}}
 	}
@@ -119,7 +124,7 @@ func (standIn) Event(d ticketing.Delivery) (ticketing.Announcement, error) {
 	}
 	return ticketing.Announcement{
 		Key: in.ID, Tenant: in.Tenant, Account: in.Account, Delivery: in.Delivery,
-		Told: ticket.Told{Description: in.Description},
+		Told: ticket.Told{Description: in.Description}, Recovered: in.Recovered,
 	}, nil
 }
 
@@ -151,40 +156,42 @@ func (q *recorder) messages() []queue.Message {
 	return q.sent
 }
 
-// memory remembers for a Window of its receiver's time.
+// memory remembers for its receiver's time.
 type memory struct {
 	jobs sync.Map
 	rc   *webhook.Receiver
 }
 
-// marked is a job, and when it was marked.
+// marked is a job, and until when it is remembered.
 type marked struct {
-	job string
-	at  time.Time
+	job   string
+	until time.Time
 }
 
 func (m *memory) Job(_ context.Context, id tenant.ID, delivery string) (string, bool) {
 	v, _ := m.jobs.Load(string(id) + "/" + delivery)
 	was, ok := v.(marked)
-	return was.job, ok && m.rc.Now().Sub(was.at) < webhook.Window
+	return was.job, ok && m.rc.Now().Before(was.until)
 }
 
-func (m *memory) Mark(_ context.Context, id tenant.ID, delivery, job string) {
-	m.jobs.Store(string(id)+"/"+delivery, marked{job, m.rc.Now()})
+func (m *memory) Mark(_ context.Context, id tenant.ID, delivery, job string, keep time.Duration) {
+	m.jobs.Store(string(id)+"/"+delivery, marked{job, m.rc.Now().Add(keep)})
 }
 
-// limit allows each tenant this many webhooks; 0 for any number.
+// limit allows each tenant this many webhooks, 0 for any number, where it has
+// no rate of its own.
 type limit struct {
 	mu   sync.Mutex
 	most int
 	used map[tenant.ID]int
 }
 
-func (l *limit) Allow(_ context.Context, id tenant.ID) (bool, time.Duration) {
+func (l *limit) Allow(_ context.Context, id tenant.ID, perMinute int) (bool, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used[id]++
-	return l.most == 0 || l.used[id] <= l.most, 600 * time.Millisecond
+	most := cmp.Or(perMinute, l.most)
+	return most == 0 || l.used[id] <= most, 600 * time.Millisecond
 }
 
 // bundle is a receiver behind a real HTTP server, and all that it touches.
@@ -214,7 +221,7 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	b := &bundle{enhance: &recorder{}, catalogue: &recorder{}, limit: &limit{used: map[tenant.ID]int{}}, log: &lines{}}
 	dir := directory()
@@ -270,7 +277,7 @@ func (r reply) job(t *testing.T) string {
 	return got.Job
 }
 
-func (b *bundle) send(t *testing.T, r request) reply {
+func (b *bundle) send(t testing.TB, r request) reply {
 	t.Helper()
 	if r.method == "" {
 		r.method = http.MethodPost

@@ -28,11 +28,13 @@ const (
 // or a port is an adapter.
 var homes = map[string]layer{
 	"tenant": vocabulary, "ticket": vocabulary, "integration": vocabulary, "secret": vocabulary, "metric": vocabulary,
+	"audit":     vocabulary,
 	"ticketing": port, "evidence": port, "llm": port, "queue": port,
 	"webhook": story, "enhance": story, "retrieval": story, "prompt": story, "receipts": story, "redact": story,
+	"canary": story, "doctor": story,
 	"catalogue": story, "admin": story, "cli": story,
 	"postgres": adapter, "valkey": adapter, "keyset": adapter,
-	"config": running, "telemetry": running, "host": running,
+	"config": running, "telemetry": running, "host": running, "egress": running,
 	"app": wiring,
 }
 
@@ -52,9 +54,10 @@ var may = map[layer][]layer{
 
 // edges are the imports that are allowed besides, one by one.
 var edges = map[string][]string{
-	"shared/enhance":         {"shared/prompt", "shared/receipts", "shared/redact"},
+	"shared/enhance":         {"shared/prompt", "shared/receipts", "shared/redact", "shared/canary"},
+	"shared/catalogue":       {"shared/canary"},
 	"shared/admin":           {"shared/enhance", "shared/catalogue"},
-	"shared/cli":             {"shared/enhance", "shared/catalogue"},
+	"shared/cli":             {"shared/enhance", "shared/catalogue", "shared/admin", "shared/admin/access", "shared/doctor"},
 	"shared/host":            {"shared/queue"},
 	"shared/postgres/pgtest": {"localstack/pgserver"},
 	"functions":              {"shared/host", "shared/config", "shared/cli"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
 	"github.com/deskhand/deskhand/shared/secret"
 )
@@ -277,7 +278,7 @@ func TestEachRoleRunsByItself(t *testing.T) {
 	w.eventually("the schedules were kept", 30*time.Second, func() bool {
 		var n int
 		err := w.owner.QueryRow(t.Context(), "SELECT count(*) FROM schedule_slots").Scan(&n)
-		return err == nil && n == 6
+		return err == nil && n == 2*len(catalogue.Schedules())
 	})
 }
 

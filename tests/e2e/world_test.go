@@ -137,6 +137,7 @@ func buildOn(t *testing.T, db pgtest.DB) *world {
 	}
 	model, modelURL := llmtest.Start(t)
 	w := &world{t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t), built: sound}
+	t.Cleanup(w.nothingLeaked)
 	w.desks = map[tenant.ID]*servicedeskplusfake.Server{
 		"acme": servicedeskplusfake.New(servicedeskplusfake.Options{
 			APIKey: "key-of-acme", Before: w.pass(before), After: w.pass(after),
@@ -167,7 +168,7 @@ func (w *world) connect() {
 	for id, desk := range w.desks {
 		s := httptest.NewServer(desk)
 		w.t.Cleanup(func() { s.CloseClientConnections(); s.Close(); desk.Close() })
-		if err := a.Tenants.PutTenant(w.t.Context(), tenant.Tenant{ID: id, Name: strings.ToUpper(string(id))}); err != nil {
+		if err := a.Tenants.PutTenant(w.t.Context(), tenant.Tenant{ID: id, Name: strings.ToUpper(string(id)), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}); err != nil {
 			w.t.Fatal(err)
 		}
 		if err := a.Tenants.PutConnection(w.t.Context(), tenant.Connection{

@@ -44,7 +44,7 @@ INSERT INTO enhancement_history AS h (tenant_id, job_id, tool, connection_id, ti
 VALUES (current_tenant(), $1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (tenant_id, job_id) DO UPDATE
 SET status = CASE h.status WHEN 'failed' THEN 'pending' ELSE h.status END, tries = h.tries + excluded.tries, updated_at = now(), ended_at = NULL
-RETURNING status, tries`
+RETURNING status, tries, xmax = 0` // xmax is 0 where the row is new
 
 // What earlier tries and jobs left on the ticket.
 const formerSQL = `
@@ -69,12 +69,16 @@ func (l Ledger) Begin(ctx context.Context, ev ticket.Event, hold time.Duration) 
 			tries = 0
 		}
 		var status enhance.Status
-		err = tx.QueryRow(ctx, openSQL, ev.Job, ev.Ref.Tool, ev.Ref.Connection, ev.Ref.Key, ev.Kind, ev.Received, tries).Scan(&status, &a.Try)
+		var fresh bool
+		err = tx.QueryRow(ctx, openSQL, ev.Job, ev.Ref.Tool, ev.Ref.Connection, ev.Ref.Key, ev.Kind, ev.Received, tries).Scan(&status, &a.Try, &fresh)
 		if err != nil {
 			return err
 		}
 		if status == enhance.Completed {
 			return enhance.ErrEnded // which gives the lease back, too
+		}
+		if err := postgres.Record(ctx, tx, begun(a, fresh, busy != nil)...); err != nil {
+			return err
 		}
 		return tx.QueryRow(ctx, formerSQL, ev.Ref.Connection, ev.Ref.Key).Scan(&a.NoteID, &a.Revision, &a.Posting)
 	})
@@ -150,7 +154,10 @@ func (l Ledger) Save(ctx context.Context, a enhance.Attempt, e enhance.Enhanceme
 				return err
 			}
 		}
-		return write(ctx, tx, a.Job, e)
+		if err := write(ctx, tx, a.Job, e); err != nil {
+			return err
+		}
+		return postgres.Record(ctx, tx, saved(a, e)...)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: save job %s of %s as %s: %w", a.Job, a.Ref, e.Status, err)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/enhance"
+	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
@@ -89,20 +91,30 @@ WHERE tenant_id = current_tenant() AND status = 'pending' AND updated_at < now()
   AND NOT EXISTS (
     SELECT FROM ticket_leases l
     WHERE l.tenant_id = current_tenant() AND l.connection_id = h.connection_id AND l.ticket_id = h.ticket_id AND l.job_id = h.job_id
-      AND l.until >= now() - $1::interval)`
+      AND l.until >= now() - $1::interval)
+RETURNING ticket_id, job_id::text`
 
 // Sweep ends the tenant's pending jobs for which nothing happened for idle: no
 // try, no lease, and none is due. It gives their number. They are failed, and
 // begin again where they are delivered again.
 func (l Ledger) Sweep(ctx context.Context, id tenant.ID, idle time.Duration) (int, error) {
-	var swept int64
+	var swept []audit.Event
 	err := l.DB.InTenant(ctx, id, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sweepSQL, idle)
-		swept = tag.RowsAffected()
-		return err
+		rows, err := tx.Query(ctx, sweepSQL, idle)
+		if err != nil {
+			return err
+		}
+		swept, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (audit.Event, error) {
+			e := audit.Event{Operation: audit.EnhancementFailed, Status: audit.Failure}
+			return e, row.Scan(&e.Ticket, &e.Correlation)
+		})
+		if err != nil {
+			return err
+		}
+		return postgres.Record(ctx, tx, swept...)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("ledger: sweep the jobs of tenant %s: %w", id, err)
 	}
-	return int(swept), nil
+	return len(swept), nil
 }

@@ -87,6 +87,22 @@ func (db DB) AddTenants(t testing.TB, ids ...tenant.ID) {
 	}
 }
 
+// Plan gives the plan of a statement as app_user has it in a tenant's
+// transaction: what is not leakproof cannot use an index there.
+func Plan(t testing.TB, app *postgres.DB, id tenant.ID, sql string, args ...any) (plan string) {
+	t.Helper()
+	must(t, "explain", app.InTenant(t.Context(), id, func(tx pgx.Tx) error {
+		rows, err := tx.Query(t.Context(), "EXPLAIN "+sql, args...)
+		if err != nil {
+			return err
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		plan = strings.Join(lines, "\n")
+		return err
+	}))
+	return plan
+}
+
 func must(t testing.TB, what string, err error) {
 	t.Helper()
 	if err != nil {

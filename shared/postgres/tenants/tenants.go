@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -20,13 +23,16 @@ import (
 
 // Store reads and writes tenants and connections. It is safe for concurrent use.
 type Store struct {
-	DB  *postgres.DB
-	Box secret.Box
+	DB    *postgres.DB
+	Box   secret.Box
+	Actor string // who changes tenants, for the audit trail: "cli:anna"; audit.System where empty
 }
 
 const (
 	tenantsSQL     = `SELECT tenant_id, name, settings, disabled FROM directory_tenants()`
-	connectionsSQL = `SELECT id, tool, sealed_values, sealed_signing, allow_plain, disabled, routes FROM directory_connections()`
+	connectionsSQL = `
+SELECT id, tool, sealed_values, sealed_signing, allow_plain, coalesce(verify, ''), disabled, routes
+FROM directory_connections() LEFT JOIN directory_verify() USING (id)`
 )
 
 // Directory reads all tenants and connections. What cannot be read (sealed
@@ -51,9 +57,9 @@ func (s Store) Directory(ctx context.Context) (tenant.Directory, error) {
 			return err
 		}
 		var c tenant.Connection
-		var values, signing, routes []byte
-		return each(ctx, tx, connectionsSQL, []any{&c.ID, &c.Tool, &values, &signing, &c.AllowPlain, &c.Disabled, &routes}, func() {
-			opened, err := s.open(c, values, signing, routes)
+		var row stored
+		return each(ctx, tx, connectionsSQL, []any{&c.ID, &c.Tool, &row.values, &row.signing, &row.plain, &row.verify, &c.Disabled, &row.routes}, func() {
+			opened, err := s.open(c, row)
 			if err != nil {
 				bad = append(bad, err)
 				return
@@ -92,8 +98,11 @@ func (s Store) PutTenant(ctx context.Context, t tenant.Tenant) error {
 		return fmt.Errorf("tenants: put tenant %s: %w", t.ID, err)
 	}
 	err = s.DB.InTenant(ctx, t.ID, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, putTenantSQL, postgres.Text(t.Name), settings, t.Disabled)
-		return err
+		tag, err := tx.Exec(ctx, putTenantSQL, postgres.Text(t.Name), settings, t.Disabled)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return postgres.Record(ctx, tx, audit.Event{Operation: audit.TenantChanged, Actor: s.Actor, Status: audit.Success})
 	})
 	if err != nil {
 		return fmt.Errorf("tenants: put tenant %s: %w", t.ID, err)
@@ -107,20 +116,30 @@ ON CONFLICT (tenant_id) DO UPDATE
 SET name = excluded.name, settings = excluded.settings, disabled = excluded.disabled, version = t.version + 1, updated_at = now()
 WHERE (t.name, t.settings, t.disabled) IS DISTINCT FROM (excluded.name, excluded.settings, excluded.disabled)`
 
-const putConnectionSQL = `SELECT put_connection($1, $2, $3, $4, $5, $6, $7, $8)`
+const putConnectionSQL = `SELECT put_verified_connection($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 // PutConnection adds the connection or changes it, with its routes, all or
 // nothing. It needs at least one route, and gives tenant.ErrUnknown where the
 // tenant of a route does not exist. It is for an operator: it belongs to no
 // tenant's transaction and changes any connection.
 func (s Store) PutConnection(ctx context.Context, c tenant.Connection) error {
-	if err := s.putConnection(ctx, c); err != nil {
+	err := pgx.BeginFunc(ctx, s.DB.Pool, func(tx pgx.Tx) error {
+		served, err := ownersOf(ctx, tx, c.ID)
+		if err != nil {
+			return err
+		}
+		if err := s.putConnection(ctx, tx, c); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c.ID, slices.AppendSeq(served, maps.Values(c.Routes)))
+	})
+	if err != nil {
 		return fmt.Errorf("tenants: put connection %s: %w", c.ID, err)
 	}
 	return nil
 }
 
-func (s Store) putConnection(ctx context.Context, c tenant.Connection) error {
+func (s Store) putConnection(ctx context.Context, db execer, c tenant.Connection) error {
 	if err := c.CheckRoutes(); err != nil {
 		return err
 	}
@@ -132,7 +151,11 @@ func (s Store) putConnection(ctx context.Context, c tenant.Connection) error {
 	for account, id := range c.Routes {
 		accounts, owners = append(accounts, account), append(owners, string(id))
 	}
-	_, err = s.DB.Pool.Exec(ctx, putConnectionSQL, c.ID, c.Tool, values, signing, c.AllowPlain, c.Disabled, accounts, owners)
+	verify, plain := c.Verify, c.Verify == tenant.VerifyPlain
+	if plain {
+		verify = tenant.VerifyHMAC // allow_plain alone says it, as it did before there were profiles
+	}
+	_, err = db.Exec(ctx, putConnectionSQL, c.ID, c.Tool, values, signing, plain, c.Disabled, accounts, owners, string(verify))
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23503" { // foreign_key_violation
 		return fmt.Errorf("%s: %w: add the tenant first", e.Message, tenant.ErrUnknown)
 	}
@@ -162,20 +185,33 @@ func (s Store) seal(c tenant.Connection) (values, signing []byte, err error) {
 	return values, signing, err
 }
 
-// open is the reverse of seal, and reads the routes. Its errors never quote
-// what was sealed.
-func (s Store) open(c tenant.Connection, values, signing, routes []byte) (tenant.Connection, error) {
-	plain, err := s.Box.Open(values, valuesOf(c.ID))
+// stored is what of a connection is written in another form than it is used in.
+type stored struct {
+	values, signing, routes []byte
+	plain                   bool
+	verify                  string
+}
+
+// open is the reverse of seal, and reads the routes and the profile. Its errors
+// never quote what was sealed.
+func (s Store) open(c tenant.Connection, row stored) (tenant.Connection, error) {
+	plain, err := s.Box.Open(row.values, valuesOf(c.ID))
 	if err != nil {
 		return c, err
 	}
-	secrets, err := s.Box.Open(signing, signingOf(c.ID))
+	secrets, err := s.Box.Open(row.signing, signingOf(c.ID))
 	if err != nil {
 		return c, err
+	}
+	if c.Verify, err = tenant.ParseVerify(row.verify); err != nil {
+		return c, fmt.Errorf("connection %s: %w", c.ID, err)
+	}
+	if row.plain && c.Verify == tenant.VerifyHMAC {
+		c.Verify = tenant.VerifyPlain
 	}
 	c.Values, c.Signing, c.Routes = integration.Values{}, nil, map[string]tenant.ID{}
 	var texts []string
-	if json.Unmarshal(plain, &c.Values) != nil || json.Unmarshal(secrets, &texts) != nil || json.Unmarshal(routes, &c.Routes) != nil {
+	if json.Unmarshal(plain, &c.Values) != nil || json.Unmarshal(secrets, &texts) != nil || json.Unmarshal(row.routes, &c.Routes) != nil {
 		return c, fmt.Errorf("connection %s: its values, webhook secrets or routes are not as they were written; set it up again", c.ID)
 	}
 	for _, text := range texts {

@@ -22,7 +22,7 @@ var (
 	acme   = tenant.Tenant{ID: "acme", Name: "Acme & Söhne", Settings: tenant.Settings{NoteFormat: "markdown", SourcesOff: []string{"inventory"}, ShadowMode: true}}
 	globex = tenant.Tenant{ID: "globex", Name: "Globex", Disabled: true}
 	single = tenant.Connection{
-		ID: "acme-sdp", Tool: "servicedesk_plus", AllowPlain: true, Routes: map[string]tenant.ID{"": "acme"},
+		ID: "acme-sdp", Tool: "servicedesk_plus", Verify: tenant.VerifyPlain, Routes: map[string]tenant.ID{"": "acme"},
 		Values:  integration.Values{"url": "https://sdp.example.com", "token": "hunter2"},
 		Signing: []secret.Text{secret.New("newest"), secret.New("former")},
 	}
@@ -59,7 +59,7 @@ func TestChangesAreSeen(t *testing.T) {
 
 	renamed, moved := acme, msp
 	renamed.Name, renamed.Settings = "Acme", tenant.Settings{}
-	moved.Disabled, moved.AllowPlain, moved.Tool = false, true, "jira"
+	moved.Disabled, moved.Verify, moved.Tool = false, tenant.VerifyJira, "jira"
 	moved.Values = integration.Values{"token": "changed"}
 	moved.Signing = []secret.Text{secret.New("new")}
 	moved.Routes = map[string]tenant.ID{"Acme GmbH": "globex", "Globex": "acme"} // exchanged, and one gone

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -25,33 +26,48 @@ import (
 // ticket id is required. Other keys are ignored, and so is a variable that the
 // product left empty.
 //
-// The product does not escape what it puts in, so that a quote in a
-// description breaks the JSON. Unless d.Strict, what stands before the break
-// is taken, if the ticket id is there: put it first.
+// The product does not escape what it puts in, so that a quote in a description
+// breaks the JSON. Unless d.Strict, such a body still rings for its ticket; see
+// recovered. A body that names a key twice is always refused, for two readers
+// of it may see two tickets.
 func (t *tool) Event(d ticketing.Delivery) (ticketing.Announcement, error) {
-	told, problem := parse(d)
-	r := reader{told: told, strict: d.Strict}
-	a := ticketing.Announcement{
-		Key:     r.number("ticket_id", "request_id"),
-		Tenant:  r.name(63, "tenant_id", "tenant"),
-		Account: r.name(200, "account"),
-		Told: ticket.Told{
-			Subject:     r.text(250, line, "subject"),
-			Description: r.text(maxText, clean, "description"),
-			Priority:    r.text(50, line, "priority"),
-			Client:      r.text(200, line, "client"),
-			Resolution:  r.text(maxText, clean, "resolution"),
-			Resolved:    r.date("resolved_date"),
-		},
+	in := parse(d)
+	if in.problem != "" {
+		refused := &ticketing.InvalidError{Reasons: []ticketing.Reason{{Field: "body", Problem: in.problem}}}
+		if d.Strict || in.broken == nil {
+			return ticketing.Announcement{}, refused
+		}
+		a, reasons := recovered(in.broken)
+		if len(reasons) > 0 {
+			refused.Reasons = append(refused.Reasons, reasons...)
+			return ticketing.Announcement{}, refused
+		}
+		return a, nil
+	}
+	r := reader{told: in.told, strict: d.Strict}
+	a := r.address()
+	a.Told = ticket.Told{
+		Subject:     r.text(250, line, "subject"),
+		Description: r.text(maxText, clean, "description"),
+		Priority:    r.text(50, line, "priority"),
+		Client:      r.text(200, line, "client"),
+		Resolution:  r.text(maxText, clean, "resolution"),
+		Resolved:    r.date("resolved_date"),
 	}
 	r.name(100, "event")
-	if problem != "" && (d.Strict || a.Key == "") {
-		return ticketing.Announcement{}, &ticketing.InvalidError{Reasons: []ticketing.Reason{{Field: "body", Problem: problem}}}
-	}
 	if len(r.reasons) > 0 {
 		return ticketing.Announcement{}, &ticketing.InvalidError{Reasons: r.reasons}
 	}
 	return a, nil
+}
+
+// address reads for which ticket, and of whom, the bell rings.
+func (r *reader) address() ticketing.Announcement {
+	return ticketing.Announcement{
+		Key:     r.number("ticket_id", "request_id"),
+		Tenant:  r.name(63, "tenant_id", "tenant"),
+		Account: r.name(200, "account"),
+	}
 }
 
 // maxText is the limit of the stories for a description.
@@ -75,9 +91,15 @@ func (m told) add(key string, v value) {
 // empty is what the product may put in for a variable without a value.
 var empty = regexp.MustCompile(`^(?i:|null|-|\$\{?[a-z_][\w.]*\}?)$`)
 
-// parse reads the body. The problem is a sentence; what was read before it
-// is given too.
-func parse(d ticketing.Delivery) (told, string) {
+// input is what a body was read as. The problem is a sentence; broken is the
+// JSON that is not well-formed, where that is the problem.
+type input struct {
+	told    told
+	problem string
+	broken  []byte
+}
+
+func parse(d ticketing.Delivery) input {
 	media, _, _ := mime.ParseMediaType(d.Header.Get("Content-Type"))
 	switch cmp.Or(media, "application/json") {
 	case "application/json", "text/json", "text/plain":
@@ -85,18 +107,20 @@ func parse(d ticketing.Delivery) (told, string) {
 	case "application/x-www-form-urlencoded":
 		return parseForm(d.Body)
 	}
-	return nil, fmt.Sprintf("content type %.100q is not understood: send application/json or application/x-www-form-urlencoded", media)
+	return input{problem: fmt.Sprintf("content type %.100q is not understood: send application/json or application/x-www-form-urlencoded", media)}
 }
 
-func parseForm(body []byte) (told, string) {
+func parseForm(body []byte) input {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, "is not a well-formed form: " + err.Error()
+		return input{problem: "is not a well-formed form: " + err.Error()}
 	}
-	for _, whole := range []string{"payload", "input_data"} {
-		if form.Has(whole) {
-			return parseJSON([]byte(form.Get(whole)))
-		}
+	switch whole := slices.Concat(form["payload"], form["input_data"]); len(whole) {
+	case 0:
+	case 1:
+		return parseJSON([]byte(whole[0]))
+	default:
+		return input{problem: "has payload or input_data more than once"}
 	}
 	m := told{}
 	for key, values := range form {
@@ -104,56 +128,138 @@ func parseForm(body []byte) (told, string) {
 			m.add(key, value{"text", v})
 		}
 	}
-	return m, ""
+	return input{told: m}
 }
 
-func parseJSON(body []byte) (told, string) {
-	m := told{}
-	const broken = "is not well-formed JSON: "
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if first, err := d.Token(); err != nil {
-		return m, broken + err.Error()
-	} else if first != json.Delim('{') {
-		return m, "is not a JSON object"
+func parseJSON(body []byte) input {
+	body = bytes.TrimSpace(body)
+	if len(body) > 0 && body[0] != '{' {
+		return input{problem: "is not a JSON object"}
 	}
-	var name string
-	for d.More() {
-		key, err := d.Token()
-		if err != nil { // the value before it ended where it should not
-			delete(m, name)
-			return m, broken + err.Error()
+	w := walker{json.NewDecoder(bytes.NewReader(body)), told{}}
+	w.UseNumber()
+	_, err := w.value(0)
+	if err == nil {
+		_, err = w.Token()
+		switch {
+		case errors.Is(err, io.EOF):
+			return input{told: w.told}
+		case err == nil:
+			err = errors.New("something stands behind the JSON object")
 		}
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return m, broken + err.Error()
-		}
-		name, _ = key.(string)
-		m.add(name, valueOf(v))
 	}
-	if _, err := d.Token(); err != nil { // the closing brace
-		return m, broken + err.Error()
+	if refused, ok := errors.AsType[refusedError](err); ok {
+		return input{problem: refused.Error()}
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return m, "has something behind the JSON object"
-	}
-	return m, ""
+	return input{problem: "is not well-formed JSON: " + err.Error(), broken: body}
 }
 
-func valueOf(v any) value {
-	switch v := v.(type) {
-	case nil:
-		return value{}
+// refusedError says why JSON is refused that is well-formed so far.
+type refusedError string
+
+func (e refusedError) Error() string { return string(e) }
+
+// maxDepth is how deep JSON may be nested; ours is not nested at all.
+const maxDepth = 32
+
+// walker reads one JSON value, and keeps what an object has at its top.
+type walker struct {
+	*json.Decoder
+	told told
+}
+
+func (w walker) value(depth int) (value, error) {
+	token, err := w.Token()
+	if err != nil {
+		return value{}, err
+	}
+	var v value
+	switch token := token.(type) {
 	case string:
-		return value{"text", v}
+		return value{"text", token}, nil
 	case json.Number:
-		return value{"number", v.String()}
+		return value{"number", token.String()}, nil
 	case bool:
-		return value{sort: "true or false"}
-	case []any:
-		return value{sort: "a list"}
+		return value{sort: "true or false"}, nil
+	case json.Delim:
+		v.sort = "a list"
+		if token == '{' {
+			v.sort = "an object"
+		}
+	default:
+		return v, nil // null
 	}
-	return value{sort: "an object"}
+	if depth > maxDepth {
+		return v, refusedError(fmt.Sprintf("is nested deeper than %d", maxDepth))
+	}
+	seen := map[string]bool{}
+	for w.More() {
+		if err := w.member(depth, v.sort == "an object", seen); err != nil {
+			return v, err
+		}
+	}
+	_, err = w.Token() // the one that closes it
+	return v, err
+}
+
+// member reads one value of a list or, with its key, of an object.
+func (w walker) member(depth int, keyed bool, seen map[string]bool) error {
+	if !keyed {
+		_, err := w.value(depth + 1)
+		return err
+	}
+	token, err := w.Token()
+	if err != nil {
+		return err
+	}
+	key, _ := token.(string)
+	if seen[key] {
+		return refusedError(fmt.Sprintf("has the key %.40q twice in one object: send it once", key))
+	}
+	seen[key] = true
+	v, err := w.value(depth + 1)
+	if err == nil && depth == 0 {
+		w.told.add(key, v)
+	}
+	return err
+}
+
+// thin finds the keys of an address in JSON that is broken, each with its value
+// where that is as it should be: text or a number, and then a comma or an end.
+var thin = regexp.MustCompile(`"(ticket_id|request_id|tenant_id|tenant|account)"\s*:\s*` +
+	`(?:("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|null)\s*(?:[,}]|\z))?`)
+
+// maxFound is how often a broken body may name its ticket, tenant and account.
+const maxFound = 64
+
+// recovered reads what a broken body says of its ticket and to whom that
+// belongs, and nothing else: the text of the ticket is what broke it. Whoever
+// wrote that text may have put a key into it, so every one that is found counts,
+// and where they do not agree, or one cannot be read, nothing is.
+func recovered(object []byte) (ticketing.Announcement, []ticketing.Reason) {
+	r := reader{told: told{}}
+	all := thin.FindAllSubmatch(object, maxFound+1)
+	if len(all) > maxFound { // the last ones count, too, so none do
+		r.wrong("body", "names its ticket or account more than %d times", maxFound)
+	}
+	for _, found := range all {
+		v := value{sort: "what cannot be read"}
+		var text string
+		switch raw := found[2]; {
+		case len(raw) == 0:
+		case raw[0] != '"':
+			v = value{"number", string(raw)}
+			if raw[0] == 'n' {
+				v = value{}
+			}
+		case json.Unmarshal(raw, &text) == nil:
+			v = value{"text", text}
+		}
+		r.told.add(string(found[1]), v)
+	}
+	a := r.address()
+	a.Recovered = true
+	return a, r.reasons
 }
 
 // reader takes values out and collects what is wrong with them.

@@ -85,7 +85,13 @@ func TestEventGivesEveryReason(t *testing.T) {
 		"fraction":            {"application/json", `{"ticket_id":10.5}`, []string{"ticket_id"}},
 		"wrong types":         {"application/json", `{"ticket_id":true,"tenant_id":[],"subject":{},"description":5,"priority":1,"resolved_date":false}`, []string{"ticket_id", "tenant_id", "subject", "description", "priority", "resolved_date"}},
 		"aliases disagree":    {"application/json", `{"ticket_id":1,"request_id":2,"tenant":"acme","tenant_id":"globex"}`, []string{"ticket_id", "tenant_id"}},
-		"key twice":           {"application/json", `{"ticket_id":1,"ticket_id":2}`, []string{"ticket_id"}},
+		"key twice":           {"application/json", `{"ticket_id":1,"ticket_id":2}`, []string{"body"}},
+		"key twice, the same": {"application/json", `{"ticket_id":1,"ticket_id":1}`, []string{"body"}},
+		"key twice, escaped":  {"application/json", `{"ticket_id":1,"ticket\u005fid":1}`, []string{"body"}},
+		"key twice, nested":   {"application/json", `{"ticket_id":1,"extra":[{"a":{"b":1,"b":1}}]}`, []string{"body"}},
+		"too deep":            {"application/json", `{"ticket_id":1,"extra":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, []string{"body"}},
+		"payload twice":       {asForm, `payload=%7B%22ticket_id%22%3A1%7D&payload=%7B%22ticket_id%22%3A1%7D`, []string{"body"}},
+		"payload and input":   {asForm, `payload=%7B%22ticket_id%22%3A1%7D&input_data=%7B%22ticket_id%22%3A1%7D`, []string{"body"}},
 		"form key twice":      {asForm, `ticket_id=1&ticket_id=2`, []string{"ticket_id"}},
 		"bad date":            {"application/json", `{"ticket_id":1,"resolved_date":"Jan 1, 2026"}`, []string{"resolved_date"}},
 		"date out of range":   {"application/json", `{"ticket_id":1,"resolved_date":"9999-12-31T23:59:59-12:00"}`, []string{"resolved_date"}},
@@ -146,22 +152,96 @@ func TestEventCutsTextOfDoorbells(t *testing.T) {
 	}
 }
 
-func TestEventTakesWhatStandsBeforeTheBreak(t *testing.T) {
+func TestBrokenJSONStillRingsForItsTicket(t *testing.T) {
 	t.Parallel()
-	got, err := deliver("", `{"request_id":"1042","subject":"VPN","description":"the "big" one","ticket_id":"7"}`, false)
-	if err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		body string
+		want ticketing.Announcement
+	}{
+		"id before the break":    {`{"request_id":"1042","subject":"VPN","description":"the "big" one"}`, ticketing.Announcement{Key: "1042"}},
+		"id behind it":           {`{"description":"the "big" one","request_id":"RE-1042"}`, ticketing.Announcement{Key: "1042"}},
+		"id is a number":         {`{"description":"the "big" one","request_id": 1042 , "status":"Open"}`, ticketing.Announcement{Key: "1042"}},
+		"line break in text":     {"{\"description\":\"one\ntwo\",\"request_id\":1042}", ticketing.Announcement{Key: "1042"}},
+		"cut":                    {`{"request_id":"1042","description":"cut`, ticketing.Announcement{Key: "1042"}},
+		"whose it is":            {`{"tenant":"acme","account":"B\u00fcro \"A\"","description":"a "b"","ticket_id":7}`, ticketing.Announcement{Key: "7", Tenant: "acme", Account: `Büro "A"`}},
+		"empty beside full":      {`{"ticket_id":"-","request_id":"1042","account":null,"description":"a "b""}`, ticketing.Announcement{Key: "1042"}},
+		"more behind the object": {`{"request_id":"1042"} trailing`, ticketing.Announcement{Key: "1042"}},
+		"escaped keys are text":  {`{"request_id":"1042","subject":"\"request_id\":\"7\"","description":"a "b""}`, ticketing.Announcement{Key: "1042"}},
+	} {
+		c.want.Recovered = true
+		for _, media := range []string{"application/json", asForm} {
+			body := c.body
+			if media == asForm {
+				body = url.Values{"payload": {body}}.Encode()
+			}
+			got, err := deliver(media, body, false)
+			if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+				t.Errorf("%s, %s: %v (-want +got):\n%s", name, media, err, diff)
+			}
+			if _, err := deliver(media, body, true); err == nil {
+				t.Errorf("%s, %s: taken where it is strict", name, media)
+			}
+		}
 	}
-	if got.Key != "1042" || got.Told.Subject != "VPN" || got.Told.Description != "" {
-		t.Errorf("read %+v", got)
+}
+
+// TestBrokenJSONRingsForNoOtherTicket has descriptions whose writers know how
+// the webhook is made.
+func TestBrokenJSONRingsForNoOtherTicket(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat(`"request_id":"7",`, 5000)
+	for name, body := range map[string]string{
+		"another id before":       `{"description":"x","request_id":"7","y":"a "b"","request_id":"1042"}`,
+		"another id behind":       `{"request_id":"1042","description":"a "b"","request_id":"7","y":"z"}`,
+		"the same too often":      `{"a":"b"c",` + strings.Repeat(`"request_id":"1042",`, 65) + `"x":"y"}`,
+		"under the other name":    `{"request_id":"1042","description":"a "b"","ticket_id":"7","y":"z"}`,
+		"many others":             `{"description":"x",` + many + `"y":"a "b"","request_id":"1042"}`,
+		"an id that is unclear":   `{"request_id":"1042","description":"a "b"","request_id":"7 "8"","y":"z"}`,
+		"an id that is an object": `{"request_id":"1042","description":"a "b"","request_id":{"a":1}}`,
+		"hidden by a backslash":   `{"tenant":"x\","request_id":"7","description":"a "b"","request_id":"1042"}`,
+		"another account":         `{"request_id":"1042","description":"x","account":"Globex","y":"a "b"","account":"Acme"}`,
+		"an account with quotes":  `{"request_id":"1042","account":"Acme "A" Ltd"}`,
+		"another tenant":          `{"request_id":"1042","description":"x","tenant":"globex","y":"a "b"","tenant_id":"acme"}`,
+		"no id":                   `{"description":"a "b""}`,
+		"not an object":           `"request_id":"1042","description":"a "b""`,
+		"twice before the break":  `{"request_id":"1042","request_id":"1042","description":"a "b""}`,
+	} {
+		if got, err := deliver("", body, false); err == nil {
+			t.Errorf("%s: rings for %+v", name, got)
+		}
 	}
-	if _, err := deliver("", `{"description":"the "big" one","request_id":"1042"}`, false); err == nil {
-		t.Error("what stands behind the break was taken")
+}
+
+// TestRecoveryTakesTimeInProportion doubles the body of a megabyte: were the
+// scan quadratic, it would take four times as long.
+func TestRecoveryTakesTimeInProportion(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]func(n int) string{
+		"keys":           func(n int) string { return `{"a":"b"c",` + strings.Repeat(`"request_id":"7",`, n*30) },
+		"open strings":   func(n int) string { return `{` + strings.Repeat(`"request_id":"\"`, n*30) },
+		"numbers":        func(n int) string { return `{"request_id":` + strings.Repeat("1", n*500) },
+		"almost keys":    func(n int) string { return `{` + strings.Repeat(`"request_i`, n*50) },
+		"spaces":         func(n int) string { return `{` + strings.Repeat(`"request_id"         `, n*22) },
+		"deep and open":  func(n int) string { return strings.Repeat(`{"a":`, n*100) },
+		"lists and open": func(n int) string { return `{"a":` + strings.Repeat(`[`, n*500) },
+	} {
+		took := func(n int) time.Duration {
+			best := time.Hour
+			for range 3 {
+				began := time.Now()
+				_, _ = deliver("", body(n), false)
+				best = min(best, time.Since(began))
+			}
+			return best
+		}
+		if half, full := took(1000), took(2000); full > 3*half+20*time.Millisecond {
+			t.Errorf("%s: half a megabyte takes %s, a whole one %s", name, half, full)
+		}
 	}
 }
 
 func FuzzEvent(f *testing.F) {
-	for _, body := range []string{`{"ticket_id":"RE-1042","description":"x"}`, `{"ticket_id":1,"resolved_date":1769851800000}`, `ticket_id=1&subject=a`, `{"a":`, "payload=%7B%22ticket_id%22%3A1%7D"} {
+	for _, body := range []string{`{"description":"a "b"","request_id":"1042","account":"x"}`, `{"a":{"b":1,"b":2}}`, `{"ticket_id":"RE-1042","description":"x"}`, `{"ticket_id":1,"resolved_date":1769851800000}`, `ticket_id=1&subject=a`, `{"a":`, "payload=%7B%22ticket_id%22%3A1%7D"} {
 		f.Add("application/json", body, true)
 		f.Add(asForm, body, false)
 	}
@@ -181,6 +261,9 @@ func FuzzEvent(f *testing.F) {
 		}
 		if clean(a.Told.Description) != a.Told.Description || line(a.Told.Subject) != a.Told.Subject {
 			t.Errorf("not clean: %q, %q", a.Told.Description, a.Told.Subject)
+		}
+		if a.Recovered && (strict || a.Told != ticket.Told{}) {
+			t.Errorf("recovered more than an address: %+v", a)
 		}
 		if _, err := json.Marshal(a); err != nil {
 			t.Errorf("cannot travel: %v", err)

@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/deskhand/deskhand/shared/audit"
+	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticketing"
+)
+
+// A connection belongs to all tenants that it serves: who has no role on one of
+// them does not see it, for it would tell who the others are.
+
+// ListConnections gives the connections that the caller may see.
+func (o *Office) ListConnections(ctx context.Context, c Caller) ([]tenant.Connection, error) {
+	d, err := o.directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var seen []tenant.Connection
+	for _, conn := range ordered(d.Connections) {
+		if c.on(owners(conn)...) == nil {
+			seen = append(seen, conn)
+		}
+	}
+	return seen, nil
+}
+
+// Connection gives one connection.
+func (o *Office) Connection(ctx context.Context, c Caller, id string) (Version[tenant.Connection], error) {
+	if c.Highest() < c.Need {
+		return Version[tenant.Connection]{}, ErrForbidden
+	}
+	v, err := o.Connections.ReadConnection(ctx, id)
+	if err != nil {
+		return v, err
+	}
+	if err := c.on(owners(v.Value)...); err != nil {
+		return Version[tenant.Connection]{}, err
+	}
+	return v, nil
+}
+
+// AddConnection adds a connection with a new signing secret, which is to be
+// shown once. Only who may administer all tenants may, as with tenants.
+func (o *Office) AddConnection(ctx context.Context, c Caller, conn tenant.Connection) (Version[tenant.Connection], error) {
+	if c.All < c.Need {
+		return Version[tenant.Connection]{}, ErrForbidden
+	}
+	if _, err := tenant.ParseID(conn.ID); err != nil || conn.ID == "resolved" {
+		return Version[tenant.Connection]{}, invalid(errors.New("id: want 1 to 63 characters of a-z, 0-9 and inner hyphens, and not resolved"))
+	}
+	conn.Signing = []secret.Text{conn.Verify.NewSecret()}
+	return o.put(ctx, c, Version[tenant.Connection]{Value: conn}, ConnectionAdded)
+}
+
+// ChangeConnection changes a connection by change, which gets the stored one.
+// Values that are secret and not given stay, unless an address changes: else
+// whoever may change the address could have the credential sent to them.
+func (o *Office) ChangeConnection(
+	ctx context.Context, c Caller, want Version[string], operation audit.Operation, change func(*tenant.Connection),
+) (Version[tenant.Connection], error) {
+	v, err := o.Connection(ctx, c, want.Value)
+	if err != nil {
+		return v, err
+	}
+	if v.Number != want.Number {
+		return v, ErrConflict
+	}
+	before := v.Value
+	v.Value.Values, v.Value.Routes, v.Value.Signing = maps.Clone(before.Values), maps.Clone(before.Routes), slices.Clone(before.Signing)
+	change(&v.Value)
+	if err := c.on(owners(v.Value)...); err != nil && len(v.Value.Routes) > 0 {
+		return v, err // the tenants to be are as much theirs as those that are
+	}
+	if kind, err := o.Tools.Find(v.Value.Tool); err == nil {
+		if err := keepSecrets(kind, v.Value.Values, before.Values); err != nil {
+			return v, invalid(err)
+		}
+	}
+	return o.put(ctx, c, v, operation)
+}
+
+// keepSecrets puts into values the secrets of before that are not given anew.
+func keepSecrets(kind integration.Kind[ticketing.Tool], values, before integration.Values) error {
+	moved := ""
+	for _, f := range kind.Form {
+		if f.URL && cmp.Or(strings.TrimSpace(values[f.Name]), f.Default) != before[f.Name] && before[f.Name] != "" {
+			moved = f.Name
+		}
+	}
+	for _, f := range kind.Form {
+		if !f.Secret || values[f.Name] != "" || before[f.Name] == "" {
+			continue
+		}
+		if moved != "" {
+			return fmt.Errorf("%s: give it again, for %s changes", f.Name, moved)
+		}
+		values[f.Name] = before[f.Name]
+	}
+	return nil
+}
+
+// put checks the connection and stores it.
+func (o *Office) put(ctx context.Context, c Caller, v Version[tenant.Connection], operation audit.Operation) (Version[tenant.Connection], error) {
+	kind, err := o.Tools.Find(v.Value.Tool)
+	if err != nil {
+		return v, invalid(fmt.Errorf("tool: %w", err))
+	}
+	values, err := kind.Fill(v.Value.Values)
+	err = errors.Join(err, v.Value.CheckRoutes())
+	for account, id := range v.Value.Routes {
+		if _, bad := tenant.ParseID(string(id)); bad != nil {
+			err = errors.Join(err, fmt.Errorf("routes: %w", bad))
+		}
+		if account != "" && !printable(account, maxName) {
+			err = errors.Join(err, fmt.Errorf("routes: want accounts of 1 to %d characters", maxName))
+		}
+	}
+	if err != nil {
+		return v, invalid(err)
+	}
+	v.Value.Tool, v.Value.Values = kind.Name, values
+	number, err := o.Connections.WriteConnection(ctx, v, c.event(operation, v.Value.ID))
+	if errors.Is(err, tenant.ErrUnknown) { // only who may know the tenants comes here
+		return v, invalid(fmt.Errorf("routes: %w", err))
+	}
+	v.Number = number
+	return v, err
+}
+
+// RotateSecret gives the connection a new signing secret, which is to be shown
+// once. The one before stays valid beside it, and one before that ends.
+func (o *Office) RotateSecret(ctx context.Context, c Caller, want Version[string]) (Version[tenant.Connection], error) {
+	return o.ChangeConnection(ctx, c, want, SecretRotated, func(conn *tenant.Connection) {
+		conn.Signing = append([]secret.Text{conn.Verify.NewSecret()}, conn.Signing[:min(1, len(conn.Signing))]...)
+	})
+}
+
+// RetireSecret ends all signing secrets but the newest.
+func (o *Office) RetireSecret(ctx context.Context, c Caller, want Version[string]) (Version[tenant.Connection], error) {
+	return o.ChangeConnection(ctx, c, want, SecretRetired, func(conn *tenant.Connection) {
+		conn.Signing = conn.Signing[:min(1, len(conn.Signing))]
+	})
+}
+
+// owners are the tenants that a connection serves.
+func owners(c tenant.Connection) []tenant.ID { return slices.Collect(maps.Values(c.Routes)) }
+
+func ordered[K cmp.Ordered, V any](m map[K]V) []V {
+	list := make([]V, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, m[k])
+	}
+	return list
+}
+
+// printable tells whether text is 1 to limit characters for people.
+func printable(text string, limit int) bool {
+	return strings.TrimSpace(text) != "" && utf8.ValidString(text) && utf8.RuneCountInString(text) <= limit && !strings.ContainsFunc(text, unicode.IsControl)
+}

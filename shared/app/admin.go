@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/admin"
+	"github.com/deskhand/deskhand/shared/admin/access"
+	"github.com/deskhand/deskhand/shared/host"
+	"github.com/deskhand/deskhand/shared/postgres/console"
+	"github.com/deskhand/deskhand/shared/postgres/tenants"
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+// failedSignIns is how many failed sign-ins a source has a minute.
+const failedSignIns = 10
+
+// Admin is the admin API.
+func (a *App) Admin() http.Handler {
+	gate := &access.Gate{Token: console.Store{DB: a.db}.SignIn, Basic: a.Config.AdminBasic, Now: time.Now}
+	if a.Config.OIDCIssuer != "" {
+		gate.OIDC = &access.OIDC{
+			Issuer: a.Config.OIDCIssuer, Audience: a.Config.OIDCAudience, Claim: a.Config.OIDCRolesClaim, HTTP: a.client(), Now: time.Now,
+		}
+	}
+	limiter := a.cache.Limiter(failedSignIns)
+	gate.Failed = func(ctx context.Context, source string) (bool, time.Duration) {
+		return limiter.Allow(ctx, tenant.ID("sign-in/"+source), failedSignIns) // no tenant has a slash
+	}
+	return (&admin.API{Office: a.office(), SignIn: gate.SignIn, Log: a.Log}).Handler()
+}
+
+// office is what the admin API and the operator's command do.
+func (a *App) office() *admin.Office {
+	store := tenants.Office{Store: a.Tenants}
+	var sources []string
+	for _, s := range a.sources() {
+		sources = append(sources, s.Name())
+	}
+	return &admin.Office{
+		Tenants: store, Connections: store, Tokens: console.Store{DB: a.db},
+		Tools: Tools, Sources: sources, Open: a.tools.open, Now: time.Now,
+	}
+}
+
+// atTheDesk is the caller of a command: whoever has the configuration of the
+// installation may do everything.
+func (a *App) atTheDesk() admin.Caller {
+	return admin.Caller{Principal: access.Principal{Name: a.Tenants.Actor, All: access.Admin}, Need: access.Admin, Request: rand.Text()}
+}
+
+// RunAdmin serves the admin API.
+func (a *App) RunAdmin(ctx context.Context) error {
+	if a.Config.InLambda() {
+		return a.function(ctx, host.Lambda{HTTP: a.Admin()})
+	}
+	return a.run(ctx, a.Admin())
+}
+
+// everything is the webhooks and the admin API, for one process.
+func (a *App) everything() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", a.Webhook())
+	mux.Handle(admin.Base+"/", a.Admin())
+	return mux
+}

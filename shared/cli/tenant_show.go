@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/deskhand/deskhand/shared/admin"
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+// oneTenant is the argument of the commands on one tenant.
+type oneTenant struct {
+	ID string `arg:"" help:"Id of the tenant."`
+}
+
+type tenantShowCmd struct{ oneTenant }
+
+func (c tenantShowCmd) Run(ctx context.Context, p *Program) error {
+	return p.with(ctx, func(d *Desk) error {
+		v, conns, err := c.find(ctx, d)
+		if err != nil {
+			return err
+		}
+		state := "active"
+		if v.Value.Disabled {
+			state = "disabled"
+		}
+		settings, err := json.MarshalIndent(v.Value.Settings, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.Out, "tenant %s: %q, %s, version %d\nsettings: %s\n", v.Value.ID, v.Value.Name, state, v.Number, settings)
+		for _, conn := range conns {
+			fmt.Fprintf(p.Out, "connection %s: %s, %d signing secrets, webhooks verified by %s\n", conn.ID, conn.Tool, len(conn.Signing), conn.Verify)
+		}
+		return nil
+	})
+}
+
+// find gives the tenant, and its connections in the order of their ids.
+func (c oneTenant) find(ctx context.Context, d *Desk) (admin.Version[tenant.Tenant], []tenant.Connection, error) {
+	v, err := d.Office.Tenant(ctx, d.Caller, tenant.ID(c.ID))
+	if err != nil {
+		return v, nil, err
+	}
+	all, err := d.Office.ListConnections(ctx, d.Caller)
+	return v, slices.DeleteFunc(all, func(conn tenant.Connection) bool { return !conn.Serves(v.Value.ID) }), err
+}
+
+type tenantEditCmd struct {
+	oneTenant
+	Name string            `help:"New name for people."`
+	Set  map[string]string `help:"A setting, such as note_format=markdown or sources_off=history,articles; nothing behind the = gives it its default. Repeatable; docs/configuration.md lists them."`
+}
+
+// Help gives an example.
+func (tenantEditCmd) Help() string {
+	return "Example: deskhand tenant edit acme --set shadow_mode=true --set history_days=180\n\nIt is effective everywhere within 10 seconds."
+}
+
+func (c tenantEditCmd) Run(ctx context.Context, p *Program) error {
+	return p.with(ctx, func(d *Desk) error {
+		v, err := d.Office.Tenant(ctx, d.Caller, tenant.ID(c.ID))
+		if err != nil {
+			return err
+		}
+		settings := v.Value.Settings
+		for _, name := range slices.Sorted(maps.Keys(c.Set)) {
+			if err := settings.Set(name, c.Set[name]); err != nil {
+				return err
+			}
+		}
+		want := admin.Version[tenant.ID]{Value: v.Value.ID, Number: v.Number}
+		v, err = d.Office.ChangeTenant(ctx, d.Caller, want, func(t *tenant.Tenant) { t.Name, t.Settings = first(c.Name, t.Name), settings })
+		if err == nil {
+			fmt.Fprintf(p.Out, "tenant %s is at version %d; it is effective everywhere within 10 seconds\n", v.Value.ID, v.Number)
+		}
+		return err
+	})
+}
+
+type tenantDisableCmd struct {
+	oneTenant
+	Undo bool `help:"Serve it again."`
+}
+
+// Help says what it does not do.
+func (tenantDisableCmd) Help() string {
+	return "Its webhooks are refused within 10 seconds. Its data stays: deskhand tenant erase deletes it."
+}
+
+func (c tenantDisableCmd) Run(ctx context.Context, p *Program) error {
+	return p.with(ctx, func(d *Desk) error {
+		v, err := d.Office.Tenant(ctx, d.Caller, tenant.ID(c.ID))
+		if err != nil {
+			return err
+		}
+		want := admin.Version[tenant.ID]{Value: v.Value.ID, Number: v.Number}
+		if _, err = d.Office.ChangeTenant(ctx, d.Caller, want, func(t *tenant.Tenant) { t.Disabled = !c.Undo }); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.Out, "tenant %s is %s\n", c.ID, map[bool]string{true: "active", false: "disabled; its data stays"}[c.Undo])
+		return nil
+	})
+}

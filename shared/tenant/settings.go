@@ -1,0 +1,94 @@
+package tenant
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// The bounds of settings.
+const (
+	maxSetting     = 200 // characters of a text
+	maxHistoryDays = 3650
+	maxPerMinute   = 100_000
+)
+
+// Check says everything that is wrong with settings, by the names that the API
+// and the command use. sources are the evidence sources that can be switched off.
+func (s Settings) Check(sources []string) error {
+	var errs []error
+	want := func(ok bool, name, what string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s: want %s", name, what))
+		}
+	}
+	want(slices.Contains([]string{"", "html", "markdown"}, s.NoteFormat), "note_format", "html or markdown")
+	for name, text := range map[string]string{"model": s.Model, "app_referer": s.AppReferer, "app_title": s.AppTitle} {
+		want(len(text) <= maxSetting && !strings.ContainsFunc(text, unicode.IsControl), name, fmt.Sprintf("at most %d characters on one line", maxSetting))
+	}
+	for _, source := range s.SourcesOff {
+		want(slices.Contains(sources, source), "sources_off", "names of "+strings.Join(sources, ", "))
+	}
+	want(len(s.SourcesOff) <= len(sources), "sources_off", "each name once")
+	want(s.HistoryDays >= 0 && s.HistoryDays <= maxHistoryDays, "history_days", fmt.Sprintf("0 to %d", maxHistoryDays))
+	want(s.WebhooksPerMinute >= 0 && s.WebhooksPerMinute <= maxPerMinute, "webhooks_per_minute", fmt.Sprintf("0 to %d", maxPerMinute))
+	_, err := s.Networks()
+	return errors.Join(append(errs, err)...)
+}
+
+// SettingsMarkdown is the table of a tenant's settings for docs/configuration.md.
+func SettingsMarkdown() string {
+	var b strings.Builder
+	b.WriteString("\n## Settings of a tenant\n\nSet by `deskhand tenant edit` or the admin API; effective everywhere within 10 seconds.\n\n" +
+		"| setting | what it is |\n| --- | --- |\n")
+	for f := range reflect.TypeFor[Settings]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, f.Tag.Get("doc"))
+	}
+	return b.String()
+}
+
+// Set sets the setting of this name from text, as people write it: true or
+// false, a number, or names with commas between them. Nothing at all gives it
+// its default. Check says whether the value is allowed.
+func (s *Settings) Set(name, text string) error {
+	fields := reflect.ValueOf(s).Elem()
+	var names []string
+	for f := range reflect.TypeFor[Settings]().Fields() {
+		have, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, have)
+	}
+	at := slices.Index(names, name)
+	if at < 0 {
+		return fmt.Errorf("%.50q is no setting: want one of %s", name, strings.Join(names, ", "))
+	}
+	switch field := fields.Field(at); field.Kind() {
+	case reflect.String:
+		field.SetString(text)
+	case reflect.Bool:
+		on, err := strconv.ParseBool(text)
+		if err != nil && text != "" {
+			return fmt.Errorf("%s: want true or false", name)
+		}
+		field.SetBool(on)
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil && text != "" {
+			return fmt.Errorf("%s: want a number", name)
+		}
+		field.SetInt(int64(n))
+	default: // names
+		var list []string
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+		field.Set(reflect.ValueOf(list))
+	}
+	return nil
+}

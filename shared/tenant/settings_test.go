@@ -1,0 +1,77 @@
+package tenant_test
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+var sources = []string{"history", "articles"}
+
+func TestSettingsAreSetFromText(t *testing.T) {
+	t.Parallel()
+	s := tenant.Settings{Model: "before", HistoryDays: 7, ShadowMode: true}
+	for _, set := range [][2]string{
+		{"note_format", "markdown"},
+		{"model", ""},
+		{"sources_off", " history, articles ,"},
+		{"shadow_mode", ""},
+		{"history_days", "90"},
+		{"allowed_networks", "10.0.0.0/8"},
+		{"webhooks_per_minute", "5"},
+	} {
+		if err := s.Set(set[0], set[1]); err != nil {
+			t.Errorf("%v: %v", set, err)
+		}
+	}
+	want := tenant.Settings{NoteFormat: "markdown", SourcesOff: sources, HistoryDays: 90, AllowedNetworks: []string{"10.0.0.0/8"}, WebhooksPerMinute: 5}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range [][2]string{{"colour", "red"}, {"", ""}, {"shadow_mode", "maybe"}, {"history_days", "many"}, {"NoteFormat", "html"}} {
+		if err := s.Set(bad[0], bad[1]); err == nil {
+			t.Errorf("%v was set", bad)
+		}
+	}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("what failed changed something: %s", diff)
+	}
+}
+
+func TestSettingsThatAreWrongAreAllNamed(t *testing.T) {
+	t.Parallel()
+	if err := (tenant.Settings{NoteFormat: "html", SourcesOff: sources, HistoryDays: 3650, AllowedNetworks: []string{"10.0.0.0/8", "fd00::/8"}}).Check(sources); err != nil {
+		t.Error(err)
+	}
+	err := tenant.Settings{
+		NoteFormat: "rtf", SourcesOff: []string{"nonsense"}, HistoryDays: 3651, WebhooksPerMinute: -1, AllowedNetworks: []string{"10.0.0.1"},
+		Model: strings.Repeat("x", 201), AppReferer: "a\nb", AppTitle: "a\x00",
+	}.Check(sources)
+	if err == nil {
+		t.Fatal("everything is wrong, and nothing is said")
+	}
+	for _, name := range []string{"note_format", "sources_off", "history_days", "webhooks_per_minute", "allowed_networks", "model", "app_referer", "app_title"} {
+		if !strings.Contains(err.Error(), name+":") {
+			t.Errorf("%s is not named in %q", name, err)
+		}
+	}
+}
+
+func TestEverySettingIsDocumented(t *testing.T) {
+	t.Parallel()
+	page := tenant.SettingsMarkdown()
+	if whole, err := os.ReadFile("../../docs/configuration.md"); err != nil || !strings.HasSuffix(string(whole), page) {
+		t.Errorf("docs/configuration.md is stale: run make generate (%v)", err)
+	}
+	for f := range reflect.TypeFor[tenant.Settings]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Tag.Get("doc") == "" || !strings.Contains(page, "| `"+name+"` | ") {
+			t.Errorf("%s has no doc tag, or is not in the table", f.Name)
+		}
+	}
+}

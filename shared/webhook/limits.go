@@ -1,0 +1,166 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// The limits of one delivery. The vendors' own webhooks stay far below them.
+const (
+	maxBody = 1 << 20
+	// maxHeaders and maxHeaderBytes are for all headers together.
+	maxHeaders     = 100
+	maxHeaderBytes = 16 << 10
+	// maxKeys is how many keys at the top of a JSON object, and how many fields
+	// of a form, are looked at before the body is known to be genuine; a form
+	// has no more.
+	maxKeys = 256
+	// maxDepth is how deep a JSON body may be nested, and maxValues how many
+	// values it may have, in lists and objects together.
+	maxDepth  = 64
+	maxValues = 10_000
+)
+
+// headersTooLarge counts what the headers of a request take.
+func headersTooLarge(h http.Header) bool {
+	lines, size := 0, 0
+	for name, values := range h {
+		for _, v := range values {
+			lines++
+			size += len(name) + len(": \r\n") + len(v)
+		}
+	}
+	return lines > maxHeaders || size > maxHeaderBytes
+}
+
+// misnamed tells whether a body that is called a form is JSON. Read as a form,
+// the text of a ticket in it could name another ticket; and the name of the
+// content is not signed.
+func misnamed(form bool, body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return form && len(body) > 0 && (body[0] == '{' || body[0] == '[')
+}
+
+// tooComplex tells whether there is too much in a body of permitted size.
+func tooComplex(form bool, body []byte) bool {
+	if !form {
+		return crowded(body)
+	}
+	if bytes.Count(body, []byte("&")) >= maxKeys {
+		return true
+	}
+	fields, _ := url.ParseQuery(string(body)) // what cannot be parsed is left out
+	for _, key := range wholes {
+		for _, text := range fields[key] {
+			if crowded([]byte(text)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// crowded tells whether JSON is nested too deep or has too many values. JSON
+// that is broken is not: no decoder gets as far as making something of it.
+func crowded(object []byte) bool {
+	depth, values, quoted := 0, 0, false
+	for i := 0; i < len(object); i++ {
+		switch c := object[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			values++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',':
+			values++
+		}
+		if depth > maxDepth || values > maxValues {
+			return json.Valid(object)
+		}
+	}
+	return false
+}
+
+const (
+	// maxFailures is how many webhooks a minute of one source, for one tenant or
+	// connection, are told that they are not genuine; more are told to wait.
+	maxFailures = 30
+	// maxSources bounds what is remembered of a minute.
+	maxSources = 10_000
+)
+
+// failures counts the webhooks of the last minute that were not genuine. They
+// are counted apart from those of tenants and only after they have failed: a
+// flood makes neither the log long nor a genuine sender wait, even one behind
+// the same proxy. Each process counts for itself.
+type failures struct {
+	mu    sync.Mutex
+	since time.Time
+	seen  map[failure]int
+}
+
+// failure is who failed, and for what tenant or connection, as it was named:
+// nothing depends on whether there is one.
+type failure struct {
+	source netip.Prefix
+	named  string
+}
+
+// more counts one failure and tells which of its minute it is, and when the
+// next minute begins. Where there are too many sources, the new ones share one
+// count.
+func (f *failures) more(who failure, now time.Time) (count int, after time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if age := now.Sub(f.since); age >= time.Minute || age < 0 {
+		f.since, f.seen = now, map[failure]int{}
+	}
+	if _, known := f.seen[who]; !known && len(f.seen) >= maxSources {
+		who = failure{}
+	}
+	f.seen[who]++
+	return f.seen[who], time.Minute - now.Sub(f.since)
+}
+
+// sourceOf gives the address of a sender as far as one sender has one: a
+// network of 64 bits where it is IPv6. Behind a proxy it is the proxy's.
+func sourceOf(remote string) netip.Prefix {
+	addr, err := netip.ParseAddr(remote) // Lambda tells no port
+	if port, e := netip.ParseAddrPort(remote); e == nil {
+		addr, err = port.Addr(), nil
+	}
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr = addr.Unmap().WithZone("")
+	network, _ := addr.Prefix(min(addr.BitLen(), 64))
+	return network
+}
+
+// flooded gives the answer to a delivery that failed, from a source that fails
+// too often: to wait, once with a line in the log and then without. Every other
+// error it gives back.
+func (rc *Receiver) flooded(r *http.Request, d *delivery, err error) error {
+	if refused, ok := errors.AsType[*refusal](err); !ok || refused.status != http.StatusUnauthorized {
+		return err
+	}
+	count, after := rc.failures.more(failure{sourceOf(r.RemoteAddr), d.named}, rc.Now())
+	if count <= maxFailures {
+		return err
+	}
+	return &refusal{
+		status: http.StatusTooManyRequests, text: "too many webhooks that are not authenticated", after: after,
+		event: "webhook_flood", quiet: count > maxFailures+1,
+	}
+}

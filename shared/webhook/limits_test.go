@@ -1,0 +1,223 @@
+package webhook_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/deskhand/deskhand/shared/tenant"
+)
+
+func TestTenantHasARateOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.limit.most = 5
+	dir := directory()
+	dir.Tenants["acme"] = tenant.Tenant{ID: "acme", Settings: tenant.Settings{WebhooksPerMinute: 2}}
+	b.Directory = func() tenant.Directory { return dir }
+	for i := range 8 {
+		for id, c := range map[string]struct {
+			request
+			most int
+		}{
+			"acme":   {request{path: "/webhook/servicedesk/acme", key: acmeKey}, 2},
+			"globex": {request{path: "/webhook/servicedesk/globex", key: globexKey}, 5},
+		} {
+			want := http.StatusAccepted
+			if i >= c.most {
+				want = http.StatusTooManyRequests
+			}
+			c.body = fmt.Sprintf(`{"id":"%d"}`, i+1)
+			if got := b.send(t, c.request); got.status != want || (want == 429) != (got.header.Get("Retry-After") != "") {
+				t.Errorf("webhook %d of %s is answered %d, Retry-After %q", i+1, id, got.status, got.header.Get("Retry-After"))
+			}
+		}
+	}
+}
+
+func TestHeadersAreLimited(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	many, large := http.Header{}, header("X-Large", strings.Repeat("x", 16<<10))
+	for i := range 101 {
+		many.Add("X-Many", fmt.Sprint(i))
+	}
+	for name, h := range map[string]http.Header{"many": many, "large": large} {
+		got := b.send(t, request{path: "/webhook/servicedesk/acme", body: `{"id":"1"}`, key: acmeKey, header: h})
+		if got.status != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("%s: answered %d", name, got.status)
+		}
+	}
+	b.send(t, request{path: "/webhook/servicedesk/acme", body: `{"id":"1"}`, key: acmeKey, header: header("X-Large", strings.Repeat("x", 8<<10))}).job(t)
+}
+
+func TestDepthAndFieldsAreLimited(t *testing.T) {
+	t.Parallel()
+	form := header("Content-Type", "application/x-www-form-urlencoded")
+	nested := func(depth int) string {
+		return `{"id":"1","x":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + `}`
+	}
+	wide := func(values int) string { return `{"id":"1","x":[` + strings.Repeat("0,", values) + `0]}` }
+	for name, c := range map[string]struct {
+		body   string
+		header http.Header
+		status int
+		says   string
+	}{
+		"as deep as may be":         {nested(64), nil, 202, "job_id"},
+		"one deeper":                {nested(65), nil, 400, "deeper than 64"},
+		"very deep":                 {nested(200_000), nil, 400, "not JSON"}, // no decoder takes it for JSON
+		"many values":               {wide(9_000), nil, 202, "job_id"},
+		"too many values":           {wide(10_001), nil, 400, "10000 values"},
+		"brackets in text":          {`{"id":"1","description":"` + strings.Repeat(`[{\"`, 9_000) + `,,,,"}`, nil, 202, "job_id"},
+		"deep, but broken":          {nested(100) + "x", nil, 400, "not JSON"}, // the tool says so
+		"form with too many fields": {strings.Repeat("x=1&", 256) + "payload=%7B%22id%22%3A%221%22%7D", form, 400, "256 fields"},
+		"form with deep payload":    {"payload=" + strings.ReplaceAll(nested(70), `"`, "%22"), form, 400, "deeper than 64"},
+		"form as wide as may be":    {strings.Repeat("x=1&", 255) + "payload=%7B%22id%22%3A%221%22%7D", form, 202, "job_id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := setup(t).send(t, request{path: "/webhook/servicedesk/acme", body: c.body, key: acmeKey, header: c.header})
+			if got.status != c.status || !strings.Contains(got.body, c.says) {
+				t.Errorf("answered %d %s, want %d with %q", got.status, got.body, c.status, c.says)
+			}
+			forged := setup(t).send(t, request{path: "/webhook/servicedesk/acme", body: c.body, key: globexKey, header: c.header})
+			if forged.status != http.StatusUnauthorized {
+				t.Errorf("whoever has no secret learns %d of the limits", forged.status)
+			}
+		})
+	}
+}
+
+// from has a request of an address, which httptest's server would overwrite.
+func (b *bundle) from(t *testing.T, remote, path, signature string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(`{"id":"1"}`))
+	r.RemoteAddr = remote
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-ServiceDesk-Timestamp", "1767225600")
+	r.Header.Set("X-ServiceDesk-Signature", signature)
+	w := httptest.NewRecorder()
+	b.Routes().ServeHTTP(w, r)
+	return w
+}
+
+func TestFloodIsAnsweredApartFromGenuineSenders(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const acme = "/webhook/servicedesk/acme"
+	good := "sha256=" + fmt.Sprintf("%x", sum([]byte(acmeKey.Reveal()), `1767225600.{"id":"1"}`))
+	fail := func(remote, path string) int { return b.from(t, remote, path, "sha256=00").Code }
+	for i := range 30 {
+		if code := fail(fmt.Sprintf("192.0.2.1:%d", 1000+i), acme); code != 401 {
+			t.Fatalf("failure %d is answered %d", i+1, code)
+		}
+	}
+	for range 200 {
+		if w := b.from(t, "192.0.2.1:5", acme, "sha256=00"); w.Code != 429 || w.Header().Get("Retry-After") != "60" {
+			t.Fatalf("the flood is answered %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+		}
+	}
+	log := b.log.String()
+	if n := strings.Count(log, `"webhook_refused"`); n != 30 {
+		t.Errorf("%d refusals in the log, want 30", n)
+	}
+	if n := strings.Count(log, `"webhook_flood"`); n != 1 || strings.Count(log, "\n") != 31 {
+		t.Errorf("%d lines say that there is a flood, of %d; want 1 of 31", n, strings.Count(log, "\n"))
+	}
+	if w := b.from(t, "192.0.2.1:5", acme, good); w.Code != 202 {
+		t.Errorf("the genuine sender behind the same proxy is answered %d", w.Code)
+	}
+	if n := b.limit.used["acme"]; n != 1 {
+		t.Errorf("%d of the tenant's share are used, want 1", n)
+	}
+	for name, c := range map[string]struct {
+		remote, path string
+		want         int
+	}{
+		"another source":                 {"192.0.2.2:5", acme, 401},
+		"the same for another":           {"192.0.2.1:5", "/webhook/servicedesk/globex", 401},
+		"the same, by IPv6":              {"[::ffff:192.0.2.1]:5", acme, 429},
+		"without a port, as on Lambda":   {"192.0.2.1", acme, 429},
+		"an address that is none":        {"unix", acme, 401},
+		"the same for one that is not":   {"192.0.2.1:5", "/webhook/servicedesk/initech", 401},
+		"the same, for a disabled one":   {"192.0.2.1:5", "/webhook/servicedesk/off", 401},
+		"the same, in another's network": {"[2001:db8::1]:5", acme, 401},
+	} {
+		if code := fail(c.remote, c.path); code != c.want {
+			t.Errorf("%s: answered %d, want %d", name, code, c.want)
+		}
+	}
+	for range 31 {
+		fail("[2001:db8::1]:5", acme)
+	}
+	if code := fail("[2001:db8::ffff]:5", acme); code != 429 {
+		t.Errorf("another address of the same network is answered %d", code)
+	}
+	b.Now = func() time.Time { return now.Add(time.Minute) }
+	if code := fail("192.0.2.1:5", acme); code != 401 {
+		t.Errorf("a minute later it is answered %d", code)
+	}
+}
+
+func TestFloodDoesNotTellWhoIsThere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var answers []string
+	for _, name := range []string{"acme", "initech", "off", "helpdesk", "keyless", strings.Repeat("x", 5000)} {
+		var all strings.Builder
+		for range 40 {
+			w := b.from(t, "192.0.2.1:5", "/webhook/servicedesk/"+name, "sha256=00")
+			fmt.Fprintln(&all, w.Code, w.Header(), w.Body)
+		}
+		answers = append(answers, all.String())
+	}
+	for i, a := range answers {
+		if a != answers[0] {
+			t.Errorf("connection %d is answered otherwise:\n%s\n%s", i, a, answers[0])
+		}
+	}
+}
+
+func TestRecoveredWebhooksAreCounted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	dir := directory()
+	own := tenant.ID("hooli-" + strings.ToLower(rand.Text()))
+	dir.Tenants[own] = tenant.Tenant{ID: own}
+	conn := dir.Connections["acme"]
+	conn.ID, conn.Routes = "hooli", map[string]tenant.ID{"": own}
+	dir.Connections["hooli"] = conn
+	b.Directory = func() tenant.Directory { return dir }
+	for i, body := range []string{`{"id":"1"}`, `{"id":"2","recovered":true}`, `{"id":"3","recovered":true}`} {
+		if got := b.send(t, request{path: "/webhook/servicedesk/hooli", body: body, key: acmeKey}); got.status != 202 {
+			t.Fatalf("webhook %d: %d %s", i, got.status, got.body)
+		}
+	}
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	var counted int64
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name != "webhook_recovered_total" {
+				continue
+			}
+			for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+				if owner, _ := p.Attributes.Value("tenant_id"); owner.AsString() == string(own) {
+					counted = p.Value
+				}
+			}
+		}
+	}
+	if counted != 2 {
+		t.Errorf("%d are counted, want 2", counted)
+	}
+}

@@ -67,6 +67,7 @@ type Server struct {
 	hook       Webhook
 	deliveries []Delivery
 	closed     bool
+	closing    chan struct{}
 	sending    sync.WaitGroup
 }
 
@@ -88,7 +89,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{o: o, mux: http.NewServeMux(), tokens: map[string]time.Time{}, hits: map[string][]time.Time{}}
+	s := &Server{o: o, mux: http.NewServeMux(), tokens: map[string]time.Time{}, hits: map[string][]time.Time{}, closing: make(chan struct{})}
 	s.routes()
 	return s
 }
@@ -96,10 +97,13 @@ func New(o Options) *Server {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Close sends no more webhooks, and waits for those on their way and for calls
-// that are served later.
+// Close sends no more webhooks, waits for those on their way, and serves now
+// the calls that were to be served later.
 func (s *Server) Close() {
 	s.mu.Lock()
+	if !s.closed {
+		close(s.closing)
+	}
 	s.closed = true
 	s.mu.Unlock()
 	s.sending.Wait()

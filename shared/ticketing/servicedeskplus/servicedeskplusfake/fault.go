@@ -78,7 +78,7 @@ func (f Fault) before(c *call) bool {
 }
 
 // later serves a call again behind the answer that it got, where the fault says
-// so. Close waits for it.
+// so, or when the fake is closed.
 func (s *Server) later(f Fault, c *call, handle func(*call)) {
 	s.locked(func() {
 		if f.Later <= 0 || s.closed {
@@ -86,7 +86,10 @@ func (s *Server) later(f Fault, c *call, handle func(*call)) {
 		}
 		behind := &call{r: c.r, form: c.form, header: http.Header{}}
 		s.sending.Go(func() {
-			time.Sleep(f.Later)
+			select {
+			case <-time.After(f.Later):
+			case <-s.closing:
+			}
 			s.locked(func() { handle(behind) })
 		})
 	})

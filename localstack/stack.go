@@ -183,7 +183,7 @@ func (s *stack) product(ctx context.Context) (err error) {
 	if s.log, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: "deskhand", Level: s.cfg.LogLevel, Format: "json", Out: s.log})
+	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: "deskhand", Level: s.cfg.LogLevel, Format: "json", Out: s.log, Traces: s.cfg.Traces})
 	if err != nil {
 		return err
 	}

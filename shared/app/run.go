@@ -41,7 +41,7 @@ func serve(ctx context.Context, service string, load func() (config.Config, erro
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: service, Level: cfg.LogLevel, Format: cfg.LogFormat, Out: os.Stdout, CloudWatch: cfg.InLambda()})
+	tel, err := telemetry.Setup(ctx, telemetry.Options{Service: service, Level: cfg.LogLevel, Format: cfg.LogFormat, Out: os.Stdout, CloudWatch: cfg.InLambda(), Traces: cfg.Traces})
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ type Config struct {
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error."`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" doc:"json, or text for people."`
+	Traces    string `env:"OTEL_TRACES_EXPORTER" envDefault:"none" doc:"otlp sends OpenTelemetry traces by HTTP (http/protobuf) to OTEL_EXPORTER_OTLP_ENDPOINT; OpenTelemetry's other OTEL_EXPORTER_OTLP_ variables are honoured, too."`
 }
 
 // Load reads the environment. Its error lists everything that is missing or
@@ -176,8 +177,7 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Configuration\n\n" +
 		"Every setting is an environment variable. On a laptop they may stand in `.env`. A variable marked *file* can be given as a file:\n" +
-		"`DATABASE_URL_FILE=/run/secrets/database_url`. OpenTelemetry's own variables are honoured too:\n" +
-		"`OTEL_TRACES_EXPORTER=otlp` with `OTEL_EXPORTER_OTLP_ENDPOINT` sends traces; without the first, none are sent.\n\n" +
+		"`DATABASE_URL_FILE=/run/secrets/database_url`.\n\n" +
 		"<!-- Generated from shared/config by `make generate`. -->\n\n" +
 		"| variable | default | file | what it is |\n| --- | --- | --- | --- |\n")
 	for f := range reflect.TypeFor[Config]().Fields() {

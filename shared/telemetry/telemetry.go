@@ -1,5 +1,5 @@
 // Package telemetry installs what the process tells of itself: JSON log lines,
-// traces where OTEL_* variables name a destination, and metrics: at /metrics for
+// traces where OTEL_TRACES_EXPORTER asks for them, and metrics: at /metrics for
 // Prometheus, or among the log lines for CloudWatch. The instruments themselves
 // are in package metric.
 package telemetry
@@ -16,10 +16,10 @@ import (
 	"github.com/lmittmann/tint"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -47,6 +47,9 @@ type Options struct {
 	Level   string    // LOG_LEVEL: debug, info, warn or error
 	Format  string    // LOG_FORMAT: json or text
 	Out     io.Writer // of the log
+	// Traces is OTEL_TRACES_EXPORTER: otlp sends them by HTTP to where
+	// OTEL_EXPORTER_OTLP_ENDPOINT says; none, or nothing, sends none.
+	Traces string
 	// CloudWatch has Flush write the metrics into the log, in the format that
 	// CloudWatch reads; nobody fetches them then.
 	CloudWatch bool
@@ -69,16 +72,21 @@ func Setup(ctx context.Context, o Options) (Telemetry, error) {
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(about))
 	otel.SetMeterProvider(meters)
 
-	spans, err := autoexport.NewSpanExporter(ctx, autoexport.WithFallbackSpanExporter(noSpans))
-	if err != nil {
-		return Telemetry{}, fmt.Errorf("traces: %w (check the OTEL_ variables)", err)
+	// Without a place to send them, spans have their ids all the same: log lines
+	// have them.
+	tracing := sdktrace.WithSampler(sdktrace.NeverSample())
+	switch o.Traces {
+	case "", "none":
+	case "otlp":
+		spans, err := otlptracehttp.New(ctx)
+		if err != nil {
+			return Telemetry{}, fmt.Errorf("traces: %w (check the OTEL_ variables)", err)
+		}
+		tracing = sdktrace.WithBatcher(spans)
+	default:
+		return Telemetry{}, fmt.Errorf("OTEL_TRACES_EXPORTER %q: want otlp or none", o.Traces)
 	}
-	tracing := []sdktrace.TracerProviderOption{sdktrace.WithResource(about), sdktrace.WithBatcher(spans)}
-	if _, nobody := spans.(discard); nobody {
-		// The ids are made all the same: log lines have them.
-		tracing = []sdktrace.TracerProviderOption{sdktrace.WithSampler(sdktrace.NeverSample())}
-	}
-	tracers := sdktrace.NewTracerProvider(tracing...)
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithResource(about), tracing)
 	otel.SetTracerProvider(tracers)
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
@@ -122,14 +130,6 @@ func logTo(o Options) (slog.Handler, error) {
 	}
 	return nil, fmt.Errorf("LOG_FORMAT %q: want json or text", o.Format)
 }
-
-// noSpans is the exporter where nobody asked for traces.
-func noSpans(context.Context) (sdktrace.SpanExporter, error) { return discard{}, nil }
-
-type discard struct{}
-
-func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
-func (discard) Shutdown(context.Context) error                             { return nil }
 
 // about adds to every line what the work is about (metric.About) and the trace.
 type about struct{ slog.Handler }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"go.opentelemetry.io/otel"
 
 	"github.com/deskhand/deskhand/shared/metric"
 	"github.com/deskhand/deskhand/shared/telemetry"
@@ -57,9 +60,41 @@ func TestWhatNobodyCanReadIsRefused(t *testing.T) { //nolint:paralleltest // Set
 	}{
 		{telemetry.Options{Level: "loud", Format: "json"}, `LOG_LEVEL "loud"`},
 		{telemetry.Options{Level: "info", Format: "xml"}, `LOG_FORMAT "xml"`},
+		{telemetry.Options{Level: "info", Format: "json", Traces: "zipkin"}, `OTEL_TRACES_EXPORTER "zipkin"`},
 	} {
 		if _, err := telemetry.Setup(t.Context(), c.options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.options, err)
+		}
+	}
+}
+
+func TestTracesGoWhereTheyAreAskedToGo(t *testing.T) { //nolint:paralleltest // Setup is global
+	var calls []string
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		calls = append(calls, r.URL.Path+" "+string(body))
+	}))
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	for _, c := range []struct {
+		traces string
+		want   int
+	}{{"otlp", 1}, {"none", 0}, {"", 0}} {
+		calls = nil
+		tel, err := telemetry.Setup(t.Context(), telemetry.Options{Service: "webhook", Level: "info", Format: "json", Out: io.Discard, Traces: c.traces})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, span := otel.Tracer("test").Start(t.Context(), "webhook_received")
+		span.End()
+		if !span.SpanContext().HasTraceID() {
+			t.Errorf("%q: the span has no id for the log", c.traces)
+		}
+		if err := tel.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if len(calls) != c.want || (c.want > 0 && !(strings.HasPrefix(calls[0], "/v1/traces ") && strings.Contains(calls[0], "webhook_received"))) {
+			t.Errorf("%q: the collector got %q", c.traces, calls)
 		}
 	}
 }

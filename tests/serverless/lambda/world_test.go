@@ -46,7 +46,7 @@ import (
 // bootstraps has the built files, by function.
 var bootstraps string
 
-var functions = []string{"webhook", "enhance", "catalogue"}
+var functions = []string{"webhook", "enhance", "catalogue", "admin"}
 
 // TestMain builds the functions once, as they are deployed, for this machine.
 func TestMain(m *testing.M) {
@@ -64,6 +64,11 @@ func TestMain(m *testing.M) {
 		if out, err := build.CombinedOutput(); err != nil {
 			panic(name + ": " + string(out))
 		}
+	}
+	command := exec.Command("go", "build", "-o", filepath.Join(dir, "deskhand"), "./cmd/deskhand")
+	command.Dir = "../../.."
+	if out, err := command.CombinedOutput(); err != nil {
+		panic("deskhand: " + string(out))
 	}
 	fmt.Printf("built %d functions in %s\n", len(functions), time.Since(start).Round(time.Second))
 	code := m.Run()

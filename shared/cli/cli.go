@@ -82,7 +82,7 @@ type commands struct {
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke tokens of the admin API."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queues and their dead letters."`
 	Audit   auditCmd   `cmd:"" help:"Read the audit trail."`
-	Smoke   smokeCmd   `cmd:"" help:"Create a ticket, send its webhook, and wait for the note."`
+	Smoke   smokeCmd   `cmd:"" help:"Create a ticket, send its webhook, signed in our own scheme, and wait for the note."`
 	Docs    docsCmd    `cmd:"" hidden:"" help:"Print docs/configuration.md."`
 
 	Function string           `env:"DESKHAND_FUNCTION" placeholder:"NAME" help:"Have this Lambda function (the installation's function admin, by name or ARN) run the command: it needs no database here, and AWS credentials that may invoke it."`

@@ -92,7 +92,7 @@ func TestTheCommandWorksThroughTheFunction(t *testing.T) {
 	o.says("enhancement", "queue", "depth")
 	o.says(`"operation":"tenant_disabled"`, "audit", "export", "--tenant", "initech", "--since", "2026-01-01")
 
-	o.says("articles.jsonl", "tenant", "export", "initech", "--out", "./initech")
+	o.says("audit_events.jsonl: ", "tenant", "export", "initech", "--out", "./initech")
 	rows, err := os.ReadFile(filepath.Join(o.dir, "initech", "audit_events.jsonl"))
 	if err != nil || !bytes.Contains(rows, []byte("tenant_disabled")) {
 		t.Errorf("%v: %s", err, rows)
@@ -140,7 +140,8 @@ func TestTheCommandEndsTheSameThroughTheFunction(t *testing.T) {
 		{"tenant show acme", 0},
 		{"tenant show nobody", 1},
 		{"tenant edit acme --set history_days=many", 1},
-		{"tenant add acme --set base_url=https://x.example", 1},
+		{"tenant add Acme! --set base_url=https://x.example --set api_key=k", 1},
+		{"tenant add acme --set base_url=nonsense", 1},
 		{"tenant erase acme", 1},
 		{"token list", 0},
 		{"token add one --role viewer --days 999", 1},

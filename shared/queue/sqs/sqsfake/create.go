@@ -13,8 +13,9 @@ const arn = "arn:aws:sqs:eu-west-1:000000000000:"
 // create is the operation CreateQueue; host is where the client found this
 // server.
 func (s *Server) create(c call, host string) (any, *Error) {
-	settings, fault := Settings{}, (*Error)(nil)
+	var settings Settings
 	for name, value := range c.Attributes {
+		var fault *Error
 		switch name {
 		case "VisibilityTimeout":
 			settings.Visibility, fault = seconds(name, value, 0, maxVisibility)

@@ -2,7 +2,6 @@ package lambdaruntime_test
 
 import (
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -43,7 +42,7 @@ func TestTheServiceInvokesByNameAndARN(t *testing.T) {
 		s.ServeHTTP(w, r)
 		header, value, _ := strings.Cut(c.header, " ")
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) || w.Header().Get(header) != value {
-			t.Errorf("%s %s: %d %s %v", c.method, c.name, w.Code, w.Body, http.Header(w.Header()))
+			t.Errorf("%s %s: %d %s %v", c.method, c.name, w.Code, w.Body, w.Header())
 		}
 	}
 }

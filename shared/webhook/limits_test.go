@@ -49,7 +49,7 @@ func TestAFloodOfUnmappedAccountsIsCountedWithinBounds(t *testing.T) {
 	b := setup(t)
 	clock, noted := now, map[string]int{}
 	b.Now = func() time.Time { return clock }
-	b.Unmapped = func(_ context.Context, connection, account string) error {
+	b.Unmapped = func(_ context.Context, connection, _ string) error {
 		noted[connection]++
 		return nil
 	}

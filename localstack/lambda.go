@@ -117,6 +117,12 @@ func (s *stack) functions(ctx context.Context) error {
 		s.deployed[name] = f
 		s.say("Function   " + name + ": " + file + ", run by a local Lambda runtime")
 	}
+	listener, err := listen("127.0.0.1:0") // it asks nobody for a signature: this machine alone
+	if err != nil {
+		return err
+	}
+	s.serveHTTP(listener, lambdaruntime.Service{"admin": s.deployed["admin"]})
+	s.say("Command    AWS_ENDPOINT_URL_LAMBDA=http://" + listener.Addr().String() + " go run ./cmd/deskhand --function admin tenant list")
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (f *Function) launch() (*instance, *Failure) {
 	if err != nil {
 		path = f.Bootstrap
 	}
-	i.cmd = exec.CommandContext(ctx, path)
+	i.cmd = exec.CommandContext(ctx, path) //nolint:gosec // requests choose among functions, never their files
 	i.cmd.Dir = filepath.Dir(path)
 	i.cmd.Env = i.environment(listener.Addr().String())
 	if f.Output != nil {

@@ -51,10 +51,10 @@ func (a *App) atTheDesk() admin.Caller {
 	return admin.Caller{Principal: access.Principal{Name: a.Tenants.Actor, All: access.Admin}, Need: access.Admin, Request: rand.Text()}
 }
 
-// RunAdmin serves the admin API.
+// RunAdmin serves the admin API, and in Lambda the operator's command too.
 func (a *App) RunAdmin(ctx context.Context) error {
 	if a.Config.InLambda() {
-		return a.function(ctx, host.Lambda{HTTP: a.Admin()})
+		return a.function(ctx, host.Lambda{HTTP: a.Admin(), Command: a.command})
 	}
 	return a.run(ctx, a.Admin())
 }

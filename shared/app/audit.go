@@ -110,7 +110,7 @@ func (a *App) imported(ctx context.Context, id tenant.ID, span catalogue.Span, p
 func operator() string {
 	u, err := user.Current()
 	if err != nil {
-		return "cli"
+		return "unknown"
 	}
-	return "cli:" + u.Username
+	return u.Username
 }

@@ -37,6 +37,7 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 		Rotate: func(how cli.Rotation) (secret.Text, error) { return rotate(load, how) },
 		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
+		Call:   call,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },
 		Now:    time.Now,
 		Out:    os.Stdout,
@@ -60,7 +61,7 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	if err != nil {
 		return nil, err
 	}
-	a.Tenants.Actor = operator()
+	a.Tenants.Actor = "cli:" + operator()
 	// A connection that cannot be opened is left out and said: this command
 	// may be the one that mends it.
 	if err := a.Load(ctx); err != nil {
@@ -69,6 +70,13 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 		}
 		a.Log.WarnContext(ctx, "the directory is not complete", "operation", "start", "error", err.Error())
 	}
+	d := a.desk()
+	d.Close = a.Close
+	return d, nil
+}
+
+// desk is what commands act on, in the name of a.Tenants.Actor.
+func (a *App) desk() *cli.Desk {
 	return &cli.Desk{
 		Directory:     func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
 		Unmapped:      unmapped.Store{DB: a.db}.List,
@@ -83,6 +91,5 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 		Office:        a.office(),
 		Caller:        a.atTheDesk(),
 		Reseal:        a.reseal,
-		Close:         a.Close,
-	}, nil
+	}
 }

@@ -96,6 +96,7 @@ func (a *App) run(ctx context.Context, routes http.Handler, work ...func(context
 	g.Go(func() error { return a.watch.Run(ctx) })
 	server := host.Server{
 		Addr: a.Config.Addr, Handler: routes, Metrics: a.Telemetry.Metrics, Checks: a.Checks(), Drain: a.Config.DrainTime, Log: a.Log,
+		Proxies: a.Config.TrustedProxies,
 		Listening: func(addr string) {
 			a.Log.InfoContext(ctx, "listening", "operation", "start", "addr", addr, "tenants", len(a.watch.Current().Tenants))
 		},

@@ -65,22 +65,28 @@ type Program struct {
 	Out     io.Writer
 	Err     io.Writer
 	Wide    bool // Err is a terminal: progress may be drawn
+	// Call has a Lambda function run a command line.
+	Call func(ctx context.Context, function string, args []string) (Answer, error)
+
+	carried *carried // set in a function
 }
 
 type commands struct {
-	Serve   serveCmd         `cmd:"" help:"Run webhook, workers and schedules in one process."`
-	Migrate migrateCmd       `cmd:"" help:"Bring the database to this version."`
-	Doctor  doctorCmd        `cmd:"" help:"Check everything that a healthy installation passes."`
-	Keygen  keygenCmd        `cmd:"" help:"Print a fresh SEALING_KEY, or a rotated one."`
-	Reseal  resealCmd        `cmd:"" help:"Seal all credentials again under the newest key."`
-	Tenant  tenantCmd        `cmd:"" help:"Add, list and change tenants."`
-	Import  importCmd        `cmd:"" help:"Import past tickets, so that the first note already has something to say."`
-	Token   tokenCmd         `cmd:"" help:"Make, list and revoke tokens of the admin API."`
-	Queue   queueCmd         `cmd:"" help:"Look at the queues and their dead letters."`
-	Audit   auditCmd         `cmd:"" help:"Read the audit trail."`
-	Smoke   smokeCmd         `cmd:"" help:"Create a ticket, send its webhook, and wait for the note."`
-	Docs    docsCmd          `cmd:"" hidden:"" help:"Print docs/configuration.md."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Serve   serveCmd   `cmd:"" help:"Run webhook, workers and schedules in one process."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this version."`
+	Doctor  doctorCmd  `cmd:"" help:"Check everything that a healthy installation passes."`
+	Keygen  keygenCmd  `cmd:"" help:"Print a fresh SEALING_KEY, or a rotated one."`
+	Reseal  resealCmd  `cmd:"" help:"Seal all credentials again under the newest key."`
+	Tenant  tenantCmd  `cmd:"" help:"Add, list and change tenants."`
+	Import  importCmd  `cmd:"" help:"Import past tickets, so that the first note already has something to say."`
+	Token   tokenCmd   `cmd:"" help:"Make, list and revoke tokens of the admin API."`
+	Queue   queueCmd   `cmd:"" help:"Look at the queues and their dead letters."`
+	Audit   auditCmd   `cmd:"" help:"Read the audit trail."`
+	Smoke   smokeCmd   `cmd:"" help:"Create a ticket, send its webhook, signed in our own scheme, and wait for the note."`
+	Docs    docsCmd    `cmd:"" hidden:"" help:"Print docs/configuration.md."`
+
+	Function string           `env:"DESKHAND_FUNCTION" placeholder:"NAME" help:"Have this Lambda function (the installation's function admin, by name or ARN) run the command: it needs no database here, and AWS credentials that may invoke it."`
+	Version  kong.VersionFlag `help:"Print the version."`
 }
 
 // Exit codes of Run.
@@ -94,7 +100,8 @@ const (
 // p.Err as one message.
 func (p *Program) Run(ctx context.Context, args []string) int {
 	exit := -1
-	parser, err := kong.New(&commands{},
+	var given commands
+	parser, err := kong.New(&given,
 		kong.Name("deskhand"),
 		kong.Description("Deskhand puts a briefing on every new support ticket.\n\nIt is configured by environment variables: docs/configuration.md."),
 		kong.Writers(p.Out, p.Err), kong.Exit(func(code int) { exit = code }),
@@ -114,11 +121,11 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.Err, "deskhand: %v\nTry: deskhand --help\n", err)
 		return ExitUsage
 	}
-	if err := command.Run(); err != nil {
+	if exit, err = p.dispatch(ctx, command, &given, args); err != nil {
 		fmt.Fprintf(p.Err, "deskhand %s: %v\n", command.Selected().Path(), err)
 		return ExitError
 	}
-	return ExitOK
+	return exit
 }
 
 func (p *Program) toolNames() string {

@@ -91,7 +91,12 @@ func newWorld() *world {
 
 func (w *world) run(t *testing.T, args ...string) int {
 	t.Helper()
-	p := &cli.Program{
+	return w.program().Run(t.Context(), args)
+}
+
+// program is the command on this world.
+func (w *world) program() *cli.Program {
+	return &cli.Program{
 		Version: "v1", Out: &w.out, Err: &w.err, Now: func() time.Time { return w.now },
 		Tools: integration.Set[ticketing.Tool]{{
 			Name: "servicedesk_plus", Path: "servicedesk", Label: "ServiceDesk Plus",
@@ -128,7 +133,6 @@ func (w *world) run(t *testing.T, args ...string) int {
 		},
 		Config: func() string { return "# Configuration" },
 	}
-	return p.Run(t.Context(), args)
 }
 
 func TestCommandsSayWhatTheyDid(t *testing.T) {
@@ -163,6 +167,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"queue redrive --all", 0, []string{"1 dead letters of queue enhancement sent again"}, nil},
 		{"queue purge job-9", 0, []string{"1 dead letters of queue enhancement deleted"}, nil},
 		{"smoke --tenant nobody", 1, []string{"1. find the tenant's tool", "FAILED"}, []string{"step 1", "unknown tenant"}},
+		{"smoke --help", 0, []string{"signs the webhook in Deskhand's own scheme"}, nil},
 		{"smoke --url http://127.0.0.1:1", 1, []string{"3. send the signed webhook", "FAILED"}, []string{"make run"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -240,6 +245,22 @@ func TestImportTakesWholeDays(t *testing.T) {
 	w.importErr = errors.New("the tool refuses the credential")
 	if code := w.run(t, "import", "--tenant", "acme"); code != 1 || !strings.Contains(w.err.String(), "run it again") || w.closed != 1 {
 		t.Errorf("exit code %d, closed %d: %s", code, w.closed, w.err.String())
+	}
+}
+
+func TestSmokeRefusesAConnectionThatItCannotSignFor(t *testing.T) {
+	t.Parallel()
+	for _, v := range tenant.Verifies {
+		w := newWorld()
+		c := w.directory.Connections["acme"]
+		c.Verify = v
+		w.directory.Connections["acme"] = c
+		code := w.run(t, "smoke", "--url", "http://127.0.0.1:1")
+		ours := v == tenant.VerifyHMAC || v == tenant.VerifyPlain
+		refused := strings.Contains(w.err.String(), "connection acme verifies its webhooks by "+v.String()+", and this signs only by hmac, Deskhand's own scheme")
+		if code != 1 || refused == ours || strings.Contains(w.out.String(), "2. create a ticket") != ours {
+			t.Errorf("%s: exit code %d\n%s%s", v, code, w.out.String(), w.err.String())
+		}
 	}
 }
 

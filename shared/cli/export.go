@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -31,16 +29,17 @@ func (c tenantExportCmd) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	return p.with(ctx, func(d *Desk) error {
-		if err := os.Mkdir(c.Out, 0o700); err != nil {
-			return fmt.Errorf("make the folder: %w (it must not be there yet)", err)
+		create, err := p.folder(c.Out)
+		if err != nil {
+			return err
 		}
-		files := folder{dir: c.Out, open: map[string]*file{}}
+		files := tables{create: create, open: map[string]*file{}}
 		left, err := d.Export(ctx, id, files.put)
 		if err = errors.Join(err, files.close()); err != nil {
 			return fmt.Errorf("%w\nwhat is in %s is not complete: delete it and run it again", err, c.Out)
 		}
 		for _, table := range slices.Sorted(maps.Keys(files.open)) {
-			fmt.Fprintf(p.Out, "%s: %d rows\n", filepath.Join(c.Out, table+".jsonl"), files.open[table].rows)
+			fmt.Fprintf(p.Out, "%s: %d rows\n", table+".jsonl", files.open[table].rows)
 		}
 		fmt.Fprintln(p.Out, "left out, because they are secrets:")
 		for _, column := range left {
@@ -50,10 +49,10 @@ func (c tenantExportCmd) Run(ctx context.Context, p *Program) error {
 	})
 }
 
-// folder has a file of JSON lines for each table.
-type folder struct {
-	dir  string
-	open map[string]*file
+// tables has a file of JSON lines for each table.
+type tables struct {
+	create func(name string) (io.WriteCloser, error)
+	open   map[string]*file
 }
 
 type file struct {
@@ -63,10 +62,10 @@ type file struct {
 }
 
 // put writes one row.
-func (f folder) put(table, row string) error {
+func (f tables) put(table, row string) error {
 	to := f.open[table]
 	if to == nil {
-		created, err := os.OpenFile(filepath.Join(f.dir, filepath.Base(table)+".jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		created, err := f.create(table + ".jsonl")
 		if err != nil {
 			return err
 		}
@@ -78,7 +77,7 @@ func (f folder) put(table, row string) error {
 	return err
 }
 
-func (f folder) close() error {
+func (f tables) close() error {
 	var errs []error
 	for _, open := range f.open {
 		errs = append(errs, open.out.Flush(), open.Close())

@@ -29,7 +29,7 @@ type smokeCmd struct {
 
 // Help gives an example.
 func (smokeCmd) Help() string {
-	return "It needs the deployment's configuration (DATABASE_URL, DATABASE_QUEUE_URL, SEALING_KEY) for the tenant's credentials. The ticket stays, marked as a smoke test.\n\n" +
+	return "It signs the webhook in Deskhand's own scheme (hmac), so a connection with another one cannot be tried.\n\nIt needs the deployment's configuration (DATABASE_URL, DATABASE_QUEUE_URL, SEALING_KEY) for the tenant's credentials. The ticket stays, marked as a smoke test.\n\n" +
 		"Example: deskhand smoke --url https://deskhand.example.com --tenant acme"
 }
 
@@ -85,6 +85,10 @@ func (s *smoke) find(ctx context.Context, d *Desk) (string, error) {
 	}
 	if s.connection, err = dir.ForTenant(s.cmd.Tool, id); err != nil {
 		return "", err
+	}
+	if v := s.connection.Verify; v != tenant.VerifyHMAC && v != tenant.VerifyPlain {
+		return "", fmt.Errorf("connection %s verifies its webhooks by %s, and this signs only by hmac, Deskhand's own scheme: "+
+			"create a ticket in the tool instead, and look for its note", s.connection.ID, v)
 	}
 	if len(s.connection.Signing) == 0 {
 		return "", fmt.Errorf("connection %s has no signing secret", s.connection.ID)

@@ -47,6 +47,7 @@ type Config struct {
 	AdminBasic     secret.Text `env:"ADMIN_BASIC" file:"yes" example:"admin:…" doc:"User and password of an administrator, for laptops: only where HTTP_ADDR is on loopback."`
 
 	Addr              string        `env:"HTTP_ADDR" envDefault:":8080" doc:"Address of this process's HTTP server: webhooks, /healthz, /readyz, /metrics."`
+	TrustedProxies    int           `env:"TRUSTED_PROXIES" envDefault:"0" doc:"How many proxies stand before this process, each appending to X-Forwarded-For: failed sign-ins and refused webhooks count against the address that the outermost one saw. 0: against whoever connects. Not in Lambda, where API Gateway tells the address."`
 	WorkerConcurrency int           `env:"WORKER_CONCURRENCY" envDefault:"4" doc:"Jobs that one worker process works on at once: 4 to 8 suit most installations (1 to 64)."`
 	WebhooksPerMinute int           `env:"WEBHOOKS_PER_MINUTE" envDefault:"100" doc:"Authenticated webhooks a minute for each tenant; more get 429."`
 	DrainTime         time.Duration `env:"DRAIN_TIME" envDefault:"25s" doc:"How long running requests and jobs may go on after SIGTERM."`
@@ -116,6 +117,7 @@ func (c Config) Check() error {
 	need(c.AdminBasic.Empty() || (user != "" && len(password) >= 8), "ADMIN_BASIC", "want user:password, and 8 characters or more of the second")
 	need(c.AdminBasic.Empty() || (onLoopback(c.Addr) && !c.InLambda()), "ADMIN_BASIC", "only where HTTP_ADDR is on loopback, 127.0.0.1:8080: make a token with deskhand token add")
 	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
+	between(c.TrustedProxies, 0, 10, "TRUSTED_PROXIES")
 	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")
 	between(c.WebhooksPerMinute, 1, 1_000_000, "WEBHOOKS_PER_MINUTE")
 	if err := errors.Join(errs...); err != nil {

@@ -36,6 +36,9 @@ type Server struct {
 	Metrics http.Handler
 	Checks  []Check
 	Drain   time.Duration
+	// Proxies is how many proxies, each trusted, stand before this process. The
+	// Handler gets the address of the sender before them in RemoteAddr.
+	Proxies int
 	Log     *slog.Logger
 	// Listening, where not nil, is called with the real address.
 	Listening func(addr string)
@@ -97,7 +100,7 @@ func (s Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.Metrics)
 	if s.Handler != nil {
-		mux.Handle("/", s.Handler)
+		mux.Handle("/", behind(s.Proxies, s.Handler))
 	}
 	return mux
 }

@@ -44,6 +44,10 @@ type Lambda struct {
 	Work    queue.Handler
 	// Tick is called for a scheduled event from EventBridge.
 	Tick func(context.Context) error
+	// Command runs a command of an operator: an event with a field "command".
+	// Only who may invoke the function itself can send one, for API Gateway,
+	// SQS and EventBridge write their own events. It gives the answer.
+	Command func(ctx context.Context, payload []byte) ([]byte, error)
 	// Before, where not nil, is called at the start of each invocation: between
 	// two of them the process may have been frozen for hours.
 	Before func(context.Context)
@@ -91,6 +95,7 @@ type event struct {
 	Records []struct {
 		EventSource string `json:"eventSource"`
 	} `json:"Records"`
+	Command json.RawMessage `json:"command"`
 }
 
 // Invoke handles one event and gives its answer. An error, and a panic of
@@ -119,6 +124,8 @@ func (l Lambda) Invoke(ctx context.Context, payload []byte) (answer []byte, err 
 		return []byte("null"), l.Tick(ctx)
 	case e.RequestContext != nil && l.HTTP != nil:
 		return l.request(ctx, e, payload), nil
+	case e.RequestContext == nil && e.Command != nil && l.Command != nil:
+		return l.Command(ctx, payload)
 	}
 	return nil, errors.New("lambda: this function does not take such an event; check what invokes it")
 }

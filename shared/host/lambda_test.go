@@ -219,6 +219,33 @@ func TestATickFailsItsInvocation(t *testing.T) {
 	}
 }
 
+// TestOnlyAnEventOfNoOtherKindIsACommand has events that hold a command, and
+// are something else.
+func TestOnlyAnEventOfNoOtherKindIsACommand(t *testing.T) {
+	t.Parallel()
+	l := host.Lambda{
+		Log:     slog.New(slog.DiscardHandler),
+		HTTP:    http.NotFoundHandler(),
+		Command: func(_ context.Context, payload []byte) ([]byte, error) { return payload, nil },
+	}
+	const order = `{"command":["tenant","list"]}`
+	if got, err := l.Invoke(t.Context(), []byte(order)); err != nil || string(got) != order {
+		t.Errorf("%s, %v", got, err)
+	}
+	request := `{"httpMethod":"GET","path":"/","requestContext":{"accountId":"1"},"command":["tenant","list"]}`
+	if got, err := l.Invoke(t.Context(), []byte(request)); err != nil || !strings.Contains(string(got), `"statusCode":404`) {
+		t.Errorf("%s, %v", got, err)
+	}
+	l.HTTP = nil
+	if got, err := l.Invoke(t.Context(), []byte(request)); err == nil {
+		t.Errorf("a function without HTTP takes a request for a command: %s", got)
+	}
+	l.Command = nil
+	if got, err := l.Invoke(t.Context(), []byte(order)); err == nil {
+		t.Errorf("a function without commands takes one: %s", got)
+	}
+}
+
 func TestEventsOfNoKindAreRefused(t *testing.T) {
 	t.Parallel()
 	all := host.Lambda{

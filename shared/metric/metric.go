@@ -154,6 +154,12 @@ func Request(ctx context.Context, id string) context.Context {
 	return carry(ctx, [2]string{KeyRequest, id})
 }
 
+// RequestOf gives the id of the invocation that ctx belongs to; "" where there
+// is none.
+func RequestOf(ctx context.Context) string {
+	return baggage.FromContext(ctx).Member(KeyRequest).Value()
+}
+
 // carry adds baggage; an empty value, or one too long for baggage, is left out.
 func carry(ctx context.Context, pairs ...[2]string) context.Context {
 	b := baggage.FromContext(ctx)

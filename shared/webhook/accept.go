@@ -80,7 +80,7 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 		return err
 	}
 	if _, mapped := conn.Route(said.Account); said.Account != "" && !mapped {
-		rc.unmapped(ctx, conn, said.Account)
+		rc.noteUnmapped(ctx, conn, said.Account)
 	}
 	owner, err := route(dir, conn, claimed, said)
 	if err != nil {

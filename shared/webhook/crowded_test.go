@@ -51,7 +51,7 @@ func FuzzCrowded(f *testing.F) {
 
 func TestFailuresAreBounded(t *testing.T) {
 	t.Parallel()
-	var f failures
+	var f minute[failure]
 	now := time.Unix(1767225600, 0)
 	who := func(i int) failure {
 		return failure{sourceOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String()), "acme"}

@@ -98,39 +98,43 @@ const (
 	maxFailures = 30
 	// maxSources bounds what is remembered of a minute.
 	maxSources = 10_000
+	// maxUnmapped is how many webhooks a minute of accounts that no tenant has
+	// are counted in the database, for one connection.
+	maxUnmapped = 30
 )
 
-// failures counts the webhooks of the last minute that were not genuine. They
-// are counted apart from those of tenants and only after they have failed: a
-// flood makes neither the log long nor a genuine sender wait, even one behind
-// the same proxy. Each process counts for itself.
-type failures struct {
+// minute counts what happened in the last minute, by whose it is. Each process
+// counts for itself.
+type minute[Who comparable] struct {
 	mu    sync.Mutex
 	since time.Time
-	seen  map[failure]int
+	seen  map[Who]int
 }
 
-// failure is who failed, and for what tenant or connection, as it was named:
+// failure is who sent a webhook that was not genuine. They are counted apart
+// from those of tenants and only after they have failed: a flood makes neither
+// the log long nor a genuine sender wait, even one behind the same proxy. It
+// has who failed, and for what tenant or connection, as it was named:
 // nothing depends on whether there is one.
 type failure struct {
 	source netip.Prefix
 	named  string
 }
 
-// more counts one failure and tells which of its minute it is, and when the
-// next minute begins. Where there are too many sources, the new ones share one
-// count.
-func (f *failures) more(who failure, now time.Time) (count int, after time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if age := now.Sub(f.since); age >= time.Minute || age < 0 {
-		f.since, f.seen = now, map[failure]int{}
+// more counts one more and tells which of its minute it is, and when the next
+// minute begins. Where there are too many to be told apart, the new ones share
+// one count.
+func (m *minute[Who]) more(who Who, now time.Time) (count int, after time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if age := now.Sub(m.since); age >= time.Minute || age < 0 {
+		m.since, m.seen = now, map[Who]int{}
 	}
-	if _, known := f.seen[who]; !known && len(f.seen) >= maxSources {
-		who = failure{}
+	if _, known := m.seen[who]; !known && len(m.seen) >= maxSources {
+		who = *new(Who)
 	}
-	f.seen[who]++
-	return f.seen[who], time.Minute - now.Sub(f.since)
+	m.seen[who]++
+	return m.seen[who], time.Minute - now.Sub(m.since)
 }
 
 // sourceOf gives the address of a sender as far as one sender has one: a

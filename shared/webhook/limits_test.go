@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -39,6 +40,33 @@ func TestTenantHasARateOfItsOwn(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAFloodOfUnmappedAccountsIsCountedWithinBounds has a genuine sender name
+// accounts that nobody has, ever new ones.
+func TestAFloodOfUnmappedAccountsIsCountedWithinBounds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	clock, noted := now, map[string]int{}
+	b.Now = func() time.Time { return clock }
+	b.Unmapped = func(_ context.Context, connection, _ string) error {
+		noted[connection]++
+		return nil
+	}
+	const flood = 300
+	for minute := 1; minute <= 2; minute++ {
+		for i := range flood {
+			got := b.send(t, request{path: "/webhook/servicedesk/msp", body: fmt.Sprintf(`{"id":"1","account":"Nobody %d"}`, i), key: mspKey})
+			if got.status != http.StatusBadRequest {
+				t.Fatalf("answered %d", got.status)
+			}
+		}
+		if want := minute * 30; noted["msp"] != want {
+			t.Errorf("after %d webhooks %d were counted in the database, want %d", minute*flood, noted["msp"], want)
+		}
+		clock = clock.Add(time.Minute)
+	}
+	b.send(t, request{path: "/webhook/servicedesk/msp", body: `{"id":"1","account":"Acme Corp"}`, key: mspKey, at: clock}).job(t)
 }
 
 func TestHeadersAreLimited(t *testing.T) {

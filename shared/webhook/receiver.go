@@ -43,12 +43,15 @@ type Receiver struct {
 	Seen  Memory
 	Limit Limiter
 	// Unmapped counts a genuine webhook of an account that no tenant has; nil
-	// where nobody wants to know. It is waited for, and its error is logged.
+	// where nobody wants to know. It is waited for, and its error is logged. No
+	// rate of a tenant bounds these, so it is called for 30 a minute of each
+	// connection.
 	Unmapped func(ctx context.Context, connection, account string) error
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	failures failures
+	failures minute[failure]
+	unmapped minute[string] // by connection
 }
 
 // Memory remembers the deliveries of each tenant that were queued lately, and

@@ -83,10 +83,14 @@ func route(dir tenant.Directory, conn tenant.Connection, claimed string, said ti
 	return owner, nil
 }
 
-// unmapped has the account of a genuine webhook counted that no tenant has, so
-// that an operator sees who gets no notes. The webhook is refused anyway.
-func (rc *Receiver) unmapped(ctx context.Context, conn tenant.Connection, account string) {
+// noteUnmapped has the account of a genuine webhook counted that no tenant has,
+// so that an operator sees who gets no notes. The webhook is refused anyway. Of
+// a flood only the beginning of each minute is counted.
+func (rc *Receiver) noteUnmapped(ctx context.Context, conn tenant.Connection, account string) {
 	if rc.Unmapped == nil {
+		return
+	}
+	if count, _ := rc.unmapped.more(conn.ID, rc.Now()); count > maxUnmapped {
 		return
 	}
 	if err := rc.Unmapped(ctx, conn.ID, account); err != nil {

@@ -19,6 +19,7 @@ type binaries map[string]func() (path string, err error)
 var sound = binaries{
 	"webhook": sync.OnceValues(func() (string, error) { return buildFunction("webhook") }),
 	"enhance": sync.OnceValues(func() (string, error) { return buildFunction("enhance") }),
+	"admin":   sync.OnceValues(func() (string, error) { return buildFunction("admin") }),
 }
 
 // with gives the same binaries with another one for a function.

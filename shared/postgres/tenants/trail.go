@@ -2,7 +2,6 @@ package tenants
 
 import (
 	"context"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,18 +22,8 @@ func ownersOf(ctx context.Context, tx pgx.Tx, connection string) ([]tenant.ID, e
 }
 
 // record has the change of a connection in the trail of each tenant that it
-// concerns. The transaction belongs to no tenant, so it becomes one after the
-// other's.
+// concerns.
 func (s Store) record(ctx context.Context, tx pgx.Tx, connection string, tenants []tenant.ID) error {
-	slices.Sort(tenants)
-	for _, id := range slices.Compact(tenants) {
-		if _, err := tx.Exec(ctx, "SELECT set_config('app.tenant', $1, true)", string(id)); err != nil {
-			return err
-		}
-		e := audit.Event{Ticket: connection, Operation: audit.ConnectionChanged, Actor: s.Actor, Status: audit.Success}
-		if err := postgres.Record(ctx, tx, e); err != nil {
-			return err
-		}
-	}
-	return nil
+	e := audit.Event{Ticket: connection, Operation: audit.ConnectionChanged, Actor: s.Actor, Status: audit.Success}
+	return postgres.RecordFor(ctx, tx, e, tenants...)
 }

@@ -46,7 +46,7 @@ import (
 // bootstraps has the built files, by function.
 var bootstraps string
 
-var functions = []string{"webhook", "enhance", "catalogue"}
+var functions = []string{"webhook", "enhance", "catalogue", "admin"}
 
 // TestMain builds the functions once, as they are deployed, for this machine.
 func TestMain(m *testing.M) {
@@ -57,8 +57,12 @@ func TestMain(m *testing.M) {
 	}
 	bootstraps = dir
 	start := time.Now()
+	files := map[string]string{"./cmd/deskhand": filepath.Join(dir, "deskhand")} // the operator's
 	for _, name := range functions {
-		build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", bootstrap(name), "./functions/"+name)
+		files["./functions/"+name] = bootstrap(name)
+	}
+	for name, file := range files {
+		build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, name)
 		build.Dir = "../../.." // the product's own module
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 		if out, err := build.CombinedOutput(); err != nil {

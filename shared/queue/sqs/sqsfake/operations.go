@@ -16,6 +16,8 @@ const (
 	maxDelay      = 900
 	maxVisibility = 43200
 	maxWait       = 20
+	minRetention  = 60
+	maxRetention  = 1209600
 )
 
 // call is a request: the fields of every operation in one.
@@ -292,7 +294,7 @@ func (c *call) visibility(e entry) (time.Duration, *Error) {
 	return time.Duration(*e.VisibilityTimeout) * time.Second, nil
 }
 
-// attributes counts the messages.
+// attributes counts the messages, and tells the settings.
 func (c *call) attributes() (any, *Error) {
 	var waiting, delayed, hidden int
 	now := time.Now()
@@ -306,12 +308,19 @@ func (c *call) attributes() (any, *Error) {
 			hidden++
 		}
 	}
-	return object{"Attributes": map[string]string{
+	found := map[string]string{
 		"QueueArn":                              arn + c.name,
+		"VisibilityTimeout":                     strconv.Itoa(int(c.queue.Visibility.Seconds())),
+		"MessageRetentionPeriod":                strconv.Itoa(int(c.queue.Retention.Seconds())),
+		"MaximumMessageSize":                    strconv.Itoa(maxBytes),
 		"ApproximateNumberOfMessages":           strconv.Itoa(waiting),
 		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(delayed),
 		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(hidden),
-	}}, nil
+	}
+	if c.queue.DeadLetters != "" {
+		found["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, arn+c.queue.DeadLetters, c.queue.MaxReceives)
+	}
+	return object{"Attributes": found}, nil
 }
 
 func sum(s string) string {

@@ -37,6 +37,7 @@ type Settings struct {
 	Visibility  time.Duration // 30 s where 0
 	DeadLetters string        // name of the dead-letter queue; "" for none
 	MaxReceives int           // then a message goes there
+	Retention   time.Duration // 4 days where 0; it is told, and nothing is forgotten
 }
 
 // store is one queue.
@@ -86,6 +87,9 @@ func (s *Server) put(name string, settings Settings) {
 	}
 	if settings.Visibility == 0 {
 		settings.Visibility = 30 * time.Second
+	}
+	if settings.Retention == 0 {
+		settings.Retention = 4 * 24 * time.Hour
 	}
 	if q := s.queues[name]; q != nil {
 		q.Settings = settings

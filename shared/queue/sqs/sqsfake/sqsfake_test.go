@@ -172,13 +172,26 @@ func TestAQueueIsMadeByTheProtocol(t *testing.T) {
 		{`{"QueueName":"dead","Attributes":{"MessageRetentionPeriod":"1209600"}}`, `200 {"QueueUrl":"http://example.com/000000000000/dead"}`},
 		{`{"QueueName":"q","Attributes":{"VisibilityTimeout":"0","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\",\"maxReceiveCount\":\"1\"}"}}`, "200 "},
 		{`{"QueueName":"r","Attributes":{"VisibilityTimeout":"43201"}}`, "400 "},
+		{`{"QueueName":"r","Attributes":{"MessageRetentionPeriod":"59"}}`, "400 "},
+		{`{"QueueName":"r","Attributes":{"MessageRetentionPeriod":"a week"}}`, "400 "},
 		{`{"QueueName":"r","Attributes":{"Colour":"blue"}}`, "400 "},
 	} {
 		if got := call(t, fake, "CreateQueue", c.body); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.body, got, c.want)
 		}
 	}
-	if got := call(t, fake, "GetQueueAttributes", `{"QueueUrl":"http://x/0/dead"}`); !strings.Contains(got, `"QueueArn":"arn:aws:sqs:eu-west-1:000000000000:dead"`) {
-		t.Error(got)
+	for queue, wants := range map[string][]string{
+		"dead": {`"QueueArn":"arn:aws:sqs:eu-west-1:000000000000:dead"`, `"MessageRetentionPeriod":"1209600"`, `"VisibilityTimeout":"30"`},
+		"q":    {`"RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:000000000000:dead\",\"maxReceiveCount\":1}"`, `"MessageRetentionPeriod":"345600"`, `"MaximumMessageSize":"1048576"`},
+	} {
+		got := call(t, fake, "GetQueueAttributes", `{"QueueUrl":"http://x/0/`+queue+`"}`)
+		for _, want := range wants {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %s, want %s", queue, got, want)
+			}
+		}
+		if strings.Contains(got, "RedrivePolicy") != (queue == "q") {
+			t.Errorf("%s: %s", queue, got)
+		}
 	}
 }

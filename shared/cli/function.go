@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/alecthomas/kong"
+)
+
+// Order is a command that a Lambda function runs for an operator elsewhere.
+type Order struct {
+	Command  []string `json:"command"`  // the command line
+	Operator string   `json:"operator"` // who the sender says gave it
+}
+
+// Answer is how the command of an order ended.
+type Answer struct {
+	Exit   int               `json:"exit"`
+	Stdout string            `json:"stdout"`
+	Stderr string            `json:"stderr"`
+	Files  map[string][]byte `json:"files,omitempty"` // what it wrote, by name
+}
+
+// elsewhere says of each command why no function runs it; "" of those that one
+// runs. What is not here, none runs.
+var elsewhere = map[string]string{
+	"doctor": "", "reseal": "",
+	"tenant add": "", "tenant list": "", "tenant show": "", "tenant edit": "", "tenant disable": "", "tenant rotate-secret": "",
+	"tenant test": "", "tenant export": "", "tenant erase": "",
+	"token add": "", "token list": "", "token revoke": "",
+	"queue depth": "", "queue peek": "", "queue redrive": "", "queue purge": "",
+	"audit export": "",
+
+	"serve":   "a function runs only while it is asked something",
+	"migrate": "invoke the function migrate, which every deployment does: aws lambda invoke --function-name MIGRATE out.json",
+	"keygen":  "keys are made, and SEALING_KEY is changed, where you are: leave --function and DESKHAND_FUNCTION out",
+	"import":  "an import may take hours, and a function ends within minutes: run it where DATABASE_URL is reached, in the network of the installation",
+	"smoke":   "it sends a webhook from where you are, and waits: run it where DATABASE_URL is reached, in the network of the installation",
+	"docs":    "it needs no installation: leave --function and DESKHAND_FUNCTION out",
+}
+
+// foreign gives the reason why no function runs the command; nil where one does.
+func foreign(command string) error {
+	reason, known := elsewhere[command]
+	if known && reason == "" {
+		return nil
+	}
+	return fmt.Errorf("no function runs this: %s", first(reason, "it is not one of the commands that a function takes"))
+}
+
+// dispatch runs the command here, or where --function says.
+func (p *Program) dispatch(ctx context.Context, command *kong.Context, given *commands, args []string) (exit int, err error) {
+	if given.Function == "" && p.carried == nil {
+		return ExitOK, command.Run()
+	}
+	if err := foreign(command.Selected().Path()); err != nil {
+		return ExitError, err
+	}
+	if p.carried != nil { // this is the function, whatever it is called
+		return ExitOK, command.Run()
+	}
+	return p.order(ctx, given, command.Selected().Path(), args)
+}
+
+// order has the function run the command, and does here what only can be done
+// here: it reads WEBHOOK_SECRET, prints, and writes files.
+func (p *Program) order(ctx context.Context, given *commands, path string, args []string) (int, error) {
+	create := func(string) (io.WriteCloser, error) { return nil, errors.New("this command writes no files") }
+	switch path {
+	case "tenant add":
+		args = withFlag(args, "--secret="+given.Tenant.Add.Secret)
+	case "tenant export":
+		var err error
+		if create, err = p.folder(given.Tenant.Export.Out); err != nil {
+			return ExitError, err
+		}
+	}
+	answer, err := p.Call(ctx, given.Function, args)
+	if path == "tenant export" && len(answer.Files) == 0 {
+		err = errors.Join(err, os.Remove(given.Tenant.Export.Out))
+	}
+	if err != nil {
+		return ExitError, err
+	}
+	for name, content := range answer.Files {
+		if err := write(create, name, content); err != nil {
+			return ExitError, err
+		}
+	}
+	_, err = io.WriteString(p.Out, answer.Stdout)
+	_, errErr := io.WriteString(p.Err, answer.Stderr)
+	return answer.Exit, errors.Join(err, errErr)
+}
+
+// withFlag adds a flag to a command line, before what can only be arguments.
+func withFlag(args []string, flag string) []string {
+	end := slices.Index(args, "--")
+	if end < 0 {
+		end = len(args)
+	}
+	return slices.Insert(slices.Clone(args), end, flag)
+}
+
+func write(create func(string) (io.WriteCloser, error), name string, content []byte) error {
+	file, err := create(name)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Close())
+}
+
+// folder makes a folder, and gives what creates files in it, by names without a
+// path. In a function, they travel with the answer.
+func (p *Program) folder(dir string) (create func(name string) (io.WriteCloser, error), err error) {
+	if p.carried != nil {
+		return p.carried.create, nil
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder: %w (it must not be there yet)", err)
+	}
+	return func(name string) (io.WriteCloser, error) {
+		return os.OpenFile(filepath.Join(dir, filepath.Base(name)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in the folder that was made just now
+	}, nil
+}
+
+// maxCarried is how much a command may print and write in a function. Lambda
+// takes an answer of 6 MB, and files grow by a third on the way.
+const maxCarried = 4 << 20
+
+// ErrTooLarge says that an answer is larger than Lambda carries.
+var ErrTooLarge = errors.New("what it gives is over the limit of a function (4 MB): ask for less, " +
+	"or run it where DATABASE_URL is reached, in the network of the installation")
+
+// Answer runs a command line in a function, and gives what it printed and wrote,
+// or ErrTooLarge in words. Commands that a function cannot run are refused.
+func (p *Program) Answer(ctx context.Context, args []string) Answer {
+	b := &carried{left: maxCarried, files: map[string]*bytes.Buffer{}}
+	var out, err bytes.Buffer
+	inside := *p
+	inside.carried, inside.Out, inside.Err, inside.Wide = b, b.into(&out), b.into(&err), false
+	a := Answer{Exit: inside.Run(ctx, args), Stdout: out.String(), Stderr: err.String()}
+	if b.left < 0 {
+		return TooLarge()
+	}
+	if a.Exit != ExitOK {
+		return a // what it wrote is not complete
+	}
+	for name, content := range b.files {
+		if a.Files == nil {
+			a.Files = map[string][]byte{}
+		}
+		a.Files[name] = content.Bytes()
+	}
+	return a
+}
+
+// TooLarge is the answer where the true one is too large.
+func TooLarge() Answer {
+	return Answer{Exit: ExitError, Stderr: fmt.Sprintf("deskhand: %v\n", ErrTooLarge)}
+}
+
+// carried is what a command in a function prints and writes, up to a limit that
+// is one for all of it.
+type carried struct {
+	left  int // below 0 once there was too much
+	files map[string]*bytes.Buffer
+}
+
+// parcel is a piece of it that is written to.
+type parcel struct {
+	*carried
+	to *bytes.Buffer
+}
+
+func (b *carried) into(to *bytes.Buffer) parcel { return parcel{b, to} }
+
+func (b *carried) create(name string) (io.WriteCloser, error) {
+	to := &bytes.Buffer{}
+	b.files[name] = to
+	return b.into(to), nil
+}
+
+// Write implements io.Writer.
+func (p parcel) Write(text []byte) (int, error) {
+	if p.left < len(text) {
+		p.left = -1
+		return 0, ErrTooLarge
+	}
+	p.left -= len(text)
+	return p.to.Write(text)
+}
+
+// Close implements io.Closer.
+func (parcel) Close() error { return nil }

@@ -33,7 +33,9 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 		},
 		Serve:  func(ctx context.Context) error { return serve(ctx, "deskhand", load, (*App).RunAll) },
 		Keygen: freshKey,
-		Rotate: func(ctx context.Context, how cli.Rotation, arn string) (secret.Text, error) { return rotate(ctx, load, how, arn) },
+		Rotate: func(ctx context.Context, how cli.Rotation, arn string) (secret.Text, error) {
+			return rotate(ctx, load, how, arn)
+		},
 		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },

@@ -48,7 +48,9 @@ func ownerLogin(c *config.Config) login {
 	return login{secret: c.DatabaseOwnerSecret, variable: "DATABASE_OWNER_URL", url: &c.DatabaseOwnerURL}
 }
 
-func redisLogin(c *config.Config) login { return login{secret: c.RedisSecret, variable: "REDIS_URL", url: &c.RedisURL} }
+func redisLogin(c *config.Config) login {
+	return login{secret: c.RedisSecret, variable: "REDIS_URL", url: &c.RedisURL}
+}
 
 // fill reads what the configuration keeps in AWS, and puts it where it would
 // be without AWS: the secrets of SECRETS, those of the logins, and the keyset
@@ -135,7 +137,9 @@ func (v vault) credentials(cfg config.Config) postgres.Credentials {
 	if cfg.DatabaseSecret == "" {
 		return nil
 	}
-	return func(ctx context.Context) (string, secret.Text, error) { return v.secrets.Login(ctx, cfg.DatabaseSecret) }
+	return func(ctx context.Context) (string, secret.Text, error) {
+		return v.secrets.Login(ctx, cfg.DatabaseSecret)
+	}
 }
 
 // secretsRead is doctor's check. That they can be read is proved by the

@@ -73,7 +73,8 @@ func reason(err error, action string) error {
 	}
 	switch failed.ErrorCode() {
 	case "AccessDeniedException":
-		return fmt.Errorf("access denied: the role of this process lacks %s on the key", action)
+		// KMS says so, too, of a ciphertext whose key the role may not use.
+		return fmt.Errorf("access denied: the role of this process lacks %s on the key, or another KMS key encrypted it", action)
 	case "IncorrectKeyException", "InvalidCiphertextException":
 		return errors.New("another KMS key encrypted it, or it is damaged")
 	case "NotFoundException":

@@ -20,8 +20,10 @@ func ask(t *testing.T, results []doctor.Result, resealed error, args ...string) 
 	p := &cli.Program{
 		Out: &stdout, Err: &stderr,
 		Doctor: func(context.Context) []doctor.Result { return results },
-		Keygen: func() (secret.Text, error) { return secret.New("fresh"), nil },
-		Rotate: func(how cli.Rotation) (secret.Text, error) { return secret.New("step " + string(how)), nil },
+		Keygen: func(_ context.Context, arn string) (secret.Text, error) { return secret.New("fresh" + arn), nil },
+		Rotate: func(_ context.Context, how cli.Rotation, arn string) (secret.Text, error) {
+			return secret.New("step " + string(how) + arn), nil
+		},
 		Open: func(context.Context) (*cli.Desk, error) {
 			return &cli.Desk{
 				Reseal: func(context.Context) (cli.Resealed, error) { return cli.Resealed{Done: 11, Already: 1}, resealed },
@@ -67,7 +69,7 @@ func TestDoctorSpeaksJSON(t *testing.T) {
 
 func TestKeysAreMadeAndRotated(t *testing.T) {
 	t.Parallel()
-	for args, want := range map[string]string{"": "fresh\n", "--add": "step add\n", "--rotate": "step rotate\n", "--retire": "step retire\n"} {
+	for args, want := range map[string]string{"": "fresh\n", "--add": "step add\n", "--rotate": "step rotate\n", "--retire": "step retire\n", "--kms arn": "fresharn\n", "--add --kms arn": "step addarn\n"} {
 		if code, out, problem := ask(t, nil, nil, strings.Fields("keygen "+args)...); code != cli.ExitOK || out != want {
 			t.Errorf("keygen %s: exit code %d, %q, %s", args, code, out, problem)
 		}

@@ -1,12 +1,14 @@
 package config_test
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -140,6 +142,48 @@ func TestLoadDotEnvTakesTheFilesAndKeepsTheEnvironment(t *testing.T) {
 	}
 	if err := config.LoadDotEnv(file); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("LoadDotEnv = %v, want an error that does not quote the file", err)
+	}
+}
+
+func TestFillKeepsWhatIsThereAndNamesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	c := config.Config{OpenAIKey: secret.New("mine")}
+	unknown := c.Fill(map[string]secret.Text{
+		"OPENAI_API_KEY": secret.New("theirs"), "SEALING_KEY": secret.New("key"), "LOG_LEVEL": secret.New("debug"), "": secret.New("x"), "SEALING_KYE": secret.New("x"),
+	})
+	if diff := cmp.Diff([]string{"", "LOG_LEVEL", "SEALING_KYE"}, unknown); diff != "" {
+		t.Error(diff)
+	}
+	if c.OpenAIKey.Reveal() != "mine" || c.SealingKey.Reveal() != "key" || c.LogLevel != "" {
+		t.Errorf("%q, %q, %q", c.OpenAIKey.Reveal(), c.SealingKey.Reveal(), c.LogLevel)
+	}
+}
+
+func TestAnyLoginIsReadBackFromItsURL(t *testing.T) {
+	t.Parallel()
+	const base = "postgres://db:5432/deskhand?sslmode=verify-full"
+	rapid.Check(t, func(t *rapid.T) {
+		user, password := rapid.String().Draw(t, "user"), rapid.String().Draw(t, "password")
+		got, err := config.WithLogin("DATABASE_URL", secret.New(base), user, secret.New(password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(got.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := u.User.Password(); u.User.Username() != user || p != password || u.Host != "db:5432" || u.Path != "/deskhand" || u.RawQuery != "sslmode=verify-full" {
+			t.Fatalf("%q", got.Reveal())
+		}
+	})
+}
+
+func TestAURLThatHasAPasswordIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{"postgres://u:hunter2@db/x", "host=db password=hunter2", "hunter2", "", "postgres://[hunter2"} {
+		if _, err := config.WithLogin("DATABASE_URL", secret.New(raw), "u", secret.New("p")); err == nil || !strings.Contains(err.Error(), "DATABASE_URL: ") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", raw, err)
+		}
 	}
 }
 

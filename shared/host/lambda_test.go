@@ -246,6 +246,24 @@ func TestOnlyAnEventOfNoOtherKindIsACommand(t *testing.T) {
 	}
 }
 
+func TestAFunctionForAnyEventTakesEvery(t *testing.T) {
+	t.Parallel()
+	l := host.Lambda{Log: slog.New(slog.DiscardHandler), Any: func(_ context.Context, payload []byte) ([]byte, error) {
+		if string(payload) == "null" {
+			panic("a secret")
+		}
+		return payload, nil
+	}}
+	for _, event := range []string{`{"Records":[{"eventSource":"aws:sqs"}]}`, `"text"`, `[]`} {
+		if got, err := l.Invoke(t.Context(), []byte(event)); err != nil || string(got) != event {
+			t.Errorf("%s: %s, %v", event, got, err)
+		}
+	}
+	if _, err := l.Invoke(t.Context(), []byte("null")); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a panic fails the invocation, without its words: %v", err)
+	}
+}
+
 func TestEventsOfNoKindAreRefused(t *testing.T) {
 	t.Parallel()
 	all := host.Lambda{

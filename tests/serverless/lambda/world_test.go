@@ -46,7 +46,7 @@ import (
 // bootstraps has the built files, by function.
 var bootstraps string
 
-var functions = []string{"webhook", "enhance", "catalogue", "admin"}
+var functions = []string{"webhook", "enhance", "catalogue", "admin", "migrate"}
 
 // TestMain builds the functions once, as they are deployed, for this machine.
 func TestMain(m *testing.M) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -129,6 +130,7 @@ func (f *failures) more(who failure, now time.Time) (count int, after time.Durat
 	if _, known := f.seen[who]; !known && len(f.seen) >= maxSources {
 		who = failure{}
 	}
+	who.named = strings.Clone(who.named) // a part of the body, all of which the map would keep in memory
 	f.seen[who]++
 	return f.seen[who], time.Minute - now.Sub(f.since)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,44 @@ func TestFloodDoesNotTellWhoIsThere(t *testing.T) {
 			t.Errorf("connection %d is answered otherwise:\n%s\n%s", i, a, answers[0])
 		}
 	}
+}
+
+// TestNamesOfAFloodTakeLittleMemory sends 100 webhooks whose tenant's name is
+// as long as a body may be, wherever a name may stand, and looks at what is
+// still there when all of them were refused.
+func TestNamesOfAFloodTakeLittleMemory(t *testing.T) { //nolint:paralleltest // it looks at the memory of the process
+	b := setup(t)
+	long := func(i int) string { return fmt.Sprintf("%07d", i) + strings.Repeat("x", 1<<20-100) }
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for i := range 100 {
+		for name, c := range map[string]struct{ path, tenant, media, body string }{
+			"in JSON":    {"/webhook/servicedesk", "", "application/json", `{"tenant":"` + long(i) + `"}`},
+			"in a form":  {"/webhook/servicedesk", "", "application/x-www-form-urlencoded", "tenant=" + long(i)},
+			"in headers": {"/webhook/servicedesk", long(i)[:15<<10], "application/json", "{}"},
+			"in the URL": {"/webhook/servicedesk/" + long(i), "", "application/json", "{}"},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.path, strings.NewReader(c.body))
+			r.Header.Set("Content-Type", c.media)
+			if c.tenant != "" {
+				r.Header.Set("X-Tenant-ID", c.tenant)
+			}
+			w := httptest.NewRecorder()
+			b.Routes().ServeHTTP(w, r)
+			if w.Code != http.StatusUnauthorized {
+				t.Fatalf("%s: answered %d %s", name, w.Code, w.Body)
+			}
+		}
+	}
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("400 refused webhooks keep %d MiB", grown>>20)
+	}
+	runtime.KeepAlive(b)
 }
 
 func TestRecoveredWebhooksAreCounted(t *testing.T) {

@@ -42,6 +42,34 @@ func TestTenantHasARateOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestReplaysUseUpNothingOfTheRate sends one captured delivery of every profile
+// far more often than the rate of its tenant, whose own sender notices nothing.
+func TestReplaysUseUpNothingOfTheRate(t *testing.T) {
+	t.Parallel()
+	for _, v := range tenant.Verifies {
+		b := verified(t)
+		b.limit.most = 5
+		s := sender{v, connOf(v), keyOf(v, newest)}
+		deliver := func(second int) reply {
+			d := told(now.Add(time.Duration(second)*time.Second), fmt.Sprintf("delivery-%d", second))
+			return b.bare(t, "/webhook/servicedesk/"+s.conn, d.body, s.headers(d))
+		}
+		first := deliver(0).job(t)
+		for range 50 {
+			deliver(0)
+		}
+		for second := 1; second < 5; second++ {
+			deliver(second).job(t)
+		}
+		if got := deliver(5); got.status != http.StatusTooManyRequests {
+			t.Errorf("%s: the sixth is answered %d", v, got.status)
+		}
+		if again := deliver(0).job(t); again != first { // it is queued, whatever came since
+			t.Errorf("%s: the first is another job after the share is used up", v)
+		}
+	}
+}
+
 func TestHeadersAreLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -79,13 +79,13 @@ func newWorld() *world {
 	return &world{
 		now:  start,
 		tool: &desk{},
-		directory: tenant.Directory{
-			Loaded:  start,
-			Tenants: map[tenant.ID]tenant.Tenant{"acme": {ID: "acme", Name: "Acme Legal"}, "gone": {ID: "gone", Disabled: true}},
-			Connections: map[string]tenant.Connection{"acme": {
+		directory: tenant.NewDirectory(
+			map[tenant.ID]tenant.Tenant{"acme": {ID: "acme", Name: "Acme Legal"}, "gone": {ID: "gone", Disabled: true}},
+			map[string]tenant.Connection{"acme": {
 				ID: "acme", Tool: "servicedesk_plus", Signing: []secret.Text{secret.New("s3cret")}, Routes: map[string]tenant.ID{"": "acme"},
 			}},
-		},
+			start,
+		),
 	}
 }
 

@@ -52,9 +52,7 @@ func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn 
 		claimed = cut(strings.Join(names, ",")) // several are none: no tenant has a comma in its name
 	}
 	d.named = claimed
-	if t, err := dir.Tenant(tenant.ID(claimed)); err == nil {
-		conn, _ = dir.ForTenant(tool, t.ID)
-	}
+	conn, _ = dir.ForTenant(tool, tenant.ID(claimed))
 	d.found = conn.ID
 	return conn, claimed, nil
 }

@@ -44,10 +44,12 @@ type delivery struct {
 	found  string // the connection it is for, genuine or not
 	rules  profile
 	shown  proof
-	tenant tenant.ID // only once the signature is known to be genuine
-	ticket string
-	keys   []string // the same for every repetition of the delivery
-	job    string
+
+	genuine bool      // what follows is set only then
+	tenant  tenant.ID // whose it is, as far as that is known
+	ticket  string
+	keys    []string // the same for every repetition of the delivery
+	job     string
 }
 
 // accept takes a delivery all the way to the queue. Nil means that the job is
@@ -75,7 +77,7 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if d.rules, d.shown, err = (check{conn, r.Header, d.body, rc.Now(), sha256.New}).authenticate(); err != nil {
 		return err
 	}
-	d.tenant = presumed(conn, claimed)
+	d.genuine, d.tenant = true, presumed(conn, claimed)
 	said, err := rc.parse(conn, r.Header, d)
 	if err != nil {
 		return err

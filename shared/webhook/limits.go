@@ -95,24 +95,25 @@ func crowded(object []byte) bool {
 
 const (
 	// maxFailures is how many webhooks a minute of one source, for one tenant or
-	// connection, are told that they are not genuine; more are told to wait.
+	// connection, are told that they are not genuine; more are told to wait. Of
+	// one source, whatever it names, as many refusals have a line in the log.
 	maxFailures = 30
 	// maxSources bounds what is remembered of a minute.
 	maxSources = 10_000
 )
 
-// failures counts the webhooks of the last minute that were not genuine. They
-// are counted apart from those of tenants and only after they have failed: a
-// flood makes neither the log long nor a genuine sender wait, even one behind
-// the same proxy. Each process counts for itself.
+// failures counts the webhooks of the last minute that were refused before they
+// were known to be genuine. They are counted apart from those of tenants and
+// only after they have failed: a flood makes neither the log long nor a genuine
+// sender wait, even one behind the same proxy. Each process counts for itself.
 type failures struct {
 	mu    sync.Mutex
 	since time.Time
 	seen  map[failure]int
 }
 
-// failure is who failed, and for what tenant or connection, as it was named:
-// nothing depends on whether there is one.
+// failure is who failed, and for what tenant or connection, as it was named, or
+// "" for any: nothing depends on whether there is one.
 type failure struct {
 	source netip.Prefix
 	named  string
@@ -150,19 +151,24 @@ func sourceOf(remote string) netip.Prefix {
 	return network
 }
 
-// flooded gives the answer to a delivery that failed, from a source that fails
-// too often: to wait, once with a line in the log and then without. Every other
-// error it gives back.
+// flooded gives the answer to a delivery that is refused before it is known to
+// be genuine. Where its source fails too often in one name, that is to wait;
+// where it is refused too often in all, it has one more line in the log and then
+// none. The log counts apart, so that nobody who invents names fills up what is
+// remembered of other sources. Every other error it gives back.
 func (rc *Receiver) flooded(r *http.Request, d *delivery, err error) error {
-	if refused, ok := errors.AsType[*refusal](err); !ok || refused.status != http.StatusUnauthorized {
+	refused, ok := errors.AsType[*refusal](err)
+	if !ok || d.genuine || refused.status >= http.StatusInternalServerError {
 		return err
 	}
-	count, after := rc.failures.more(failure{sourceOf(r.RemoteAddr), d.named}, rc.Now())
-	if count <= maxFailures {
-		return err
+	said, source, now := *refused, sourceOf(r.RemoteAddr), rc.Now()
+	if said.status == http.StatusUnauthorized {
+		if count, after := rc.failures.more(failure{source, d.named}, now); count > maxFailures {
+			said = refusal{status: http.StatusTooManyRequests, text: "too many webhooks that are not authenticated", after: after, event: "webhook_flood"}
+		}
 	}
-	return &refusal{
-		status: http.StatusTooManyRequests, text: "too many webhooks that are not authenticated", after: after,
-		event: "webhook_flood", quiet: count > maxFailures+1,
+	if lines, _ := rc.lines.more(failure{source: source}, now); lines > maxFailures {
+		said.event, said.quiet = "webhook_flood", lines > maxFailures+1
 	}
+	return &said
 }

@@ -48,7 +48,8 @@ type Receiver struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	failures failures
+	failures failures // by source and name
+	lines    failures // by source alone
 }
 
 // Memory remembers the deliveries of each tenant that were queued lately, and

@@ -40,10 +40,10 @@ type delivery struct {
 	form       bool   // the body is a form, not JSON
 	body       []byte
 
-	named  string // the connection or tenant that it names; at most maxName bytes
-	found  string // the connection it is for, genuine or not
-	rules  profile
-	shown  proof
+	named string // the connection or tenant that it names; at most maxName bytes
+	found string // the connection it is for, genuine or not
+	rules profile
+	shown proof
 
 	genuine bool      // what follows is set only then
 	tenant  tenant.ID // whose it is, as far as that is known

@@ -152,17 +152,18 @@ func sourceOf(remote string) netip.Prefix {
 }
 
 // flooded gives the answer to a delivery that is refused before it is known to
-// be genuine. Where its source fails too often in one name, that is to wait;
+// be genuine, or because its tenant is disabled. Where its source fails too often in one name, that is to wait;
 // where it is refused too often in all, it has one more line in the log and then
 // none. The log counts apart, so that nobody who invents names fills up what is
 // remembered of other sources. Every other error it gives back.
 func (rc *Receiver) flooded(r *http.Request, d *delivery, err error) error {
 	refused, ok := errors.AsType[*refusal](err)
-	if !ok || d.genuine || refused.status >= http.StatusInternalServerError {
+	unauthorised := ok && refused.status == http.StatusUnauthorized
+	if !ok || (d.genuine && !unauthorised) || refused.status >= http.StatusInternalServerError {
 		return err
 	}
 	said, source, now := *refused, sourceOf(r.RemoteAddr), rc.Now()
-	if said.status == http.StatusUnauthorized {
+	if unauthorised {
 		if count, after := rc.failures.more(failure{source, d.named}, now); count > maxFailures {
 			said = refusal{status: http.StatusTooManyRequests, text: "too many webhooks that are not authenticated", after: after, event: "webhook_flood"}
 		}

@@ -283,6 +283,29 @@ func TestNoFloodOfRefusalsFillsTheLog(t *testing.T) {
 	}
 }
 
+// TestADisabledTenantFillsNoLog has a tool that nobody told that its tenant is
+// disabled, and a genuine one whose webhooks lack a ticket: only the first are
+// told to wait.
+func TestADisabledTenantFillsNoLog(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 40 {
+		want := http.StatusUnauthorized
+		if i >= 30 {
+			want = http.StatusTooManyRequests
+		}
+		if got := b.send(t, request{path: "/webhook/servicedesk/msp", body: `{"id":"1","account":"Ghost"}`, key: mspKey}); got.status != want {
+			t.Fatalf("number %d of a disabled tenant is answered %d", i, got.status)
+		}
+		if got := b.send(t, request{path: "/webhook/servicedesk/acme", body: `{}`, key: acmeKey}); got.status != http.StatusBadRequest {
+			t.Fatalf("number %d without a ticket is answered %d", i, got.status)
+		}
+	}
+	if n := strings.Count(b.log.String(), "\n"); n != 31+40 {
+		t.Errorf("%d lines, want 31 of the disabled tenant and 40 of the genuine sender", n)
+	}
+}
+
 // TestWhileStartingIsNoFlood has genuine senders who cannot be served yet.
 func TestWhileStartingIsNoFlood(t *testing.T) {
 	t.Parallel()

@@ -79,13 +79,13 @@ func newWorld() *world {
 	return &world{
 		now:  start,
 		tool: &desk{},
-		directory: tenant.Directory{
-			Loaded:  start,
-			Tenants: map[tenant.ID]tenant.Tenant{"acme": {ID: "acme", Name: "Acme Legal"}, "gone": {ID: "gone", Disabled: true}},
-			Connections: map[string]tenant.Connection{"acme": {
+		directory: tenant.NewDirectory(
+			map[tenant.ID]tenant.Tenant{"acme": {ID: "acme", Name: "Acme Legal"}, "gone": {ID: "gone", Disabled: true}},
+			map[string]tenant.Connection{"acme": {
 				ID: "acme", Tool: "servicedesk_plus", Signing: []secret.Text{secret.New("s3cret")}, Routes: map[string]tenant.ID{"": "acme"},
 			}},
-		},
+			start,
+		),
 	}
 }
 
@@ -219,15 +219,22 @@ func TestTenantAddStoresBothAndShowsTheSecretOnce(t *testing.T) {
 	shared := w.directory.Connections["acme"]
 	shared.Routes = map[string]tenant.ID{"Acme Ltd": "acme"}
 	w.directory.Connections["acme"] = shared
-	if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", "Globex Ltd", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "new"); code != 0 {
+	if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", "Globex Ltd", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "a new secret, long enough"); code != 0 {
 		t.Fatal(w.err.String())
 	}
-	if c := w.conns[0]; len(c.Routes) != 2 || len(c.Signing) != 2 || c.Signing[0].Reveal() != "new" || c.Signing[1].Reveal() != "s3cret" {
+	if c := w.conns[0]; len(c.Routes) != 2 || len(c.Signing) != 2 || c.Signing[0].Reveal() != "a new secret, long enough" || c.Signing[1].Reveal() != "s3cret" {
 		t.Errorf("routes %v, %d secrets", c.Routes, len(c.Signing))
 	}
 	w = newWorld()
-	if code := w.run(t, "tenant", "add", "globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "given-secret"); code != 0 || strings.Contains(w.out.String(), "given-secret") {
+	if code := w.run(t, "tenant", "add", "globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "given-secret-15"); code != 0 || strings.Contains(w.out.String(), "given-secret") {
 		t.Errorf("exit code %d, output:\n%s", code, w.out.String())
+	}
+	for _, short := range []string{"x", "given-secret"} {
+		w = newWorld()
+		if code := w.run(t, "tenant", "add", "globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", short); code != 1 ||
+			!strings.Contains(w.err.String(), "--secret: the webhook secret has fewer than 15 characters") || len(w.tenants)+len(w.conns) > 0 {
+			t.Errorf("a secret of %d characters: exit code %d, stored %v: %s", len(short), code, w.conns, w.err.String())
+		}
 	}
 }
 

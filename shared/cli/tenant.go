@@ -101,7 +101,7 @@ func (c tenantAddCmd) join(conn *tenant.Connection, before tenant.Connection) (m
 		c.Secret = conn.Verify.NewSecret().Reveal()
 	}
 	if c.Secret != "" {
-		if _, err := conn.Verify.Key(secret.New(c.Secret)); err != nil {
+		if err := conn.Verify.CheckNew(secret.New(c.Secret)); err != nil {
 			return false, fmt.Errorf("--secret: %w", err)
 		}
 		conn.Signing = append([]secret.Text{secret.New(c.Secret)}, before.Signing[:min(1, len(before.Signing))]...)

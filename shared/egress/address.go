@@ -13,7 +13,7 @@ var special = []struct {
 	{netip.MustParsePrefix("10.0.0.0/8"), "private", false},
 	{netip.MustParsePrefix("100.64.0.0/10"), "shared (CGNAT)", false},
 	{netip.MustParsePrefix("127.0.0.0/8"), "loopback", false},
-	{netip.MustParsePrefix("169.254.0.0/16"), "link-local", false},
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local", true},
 	{netip.MustParsePrefix("172.16.0.0/12"), "private", false},
 	{netip.MustParsePrefix("192.0.0.0/24"), "reserved", false},
 	{netip.MustParsePrefix("192.0.2.0/24"), "documentation", false},
@@ -27,7 +27,8 @@ var special = []struct {
 	{netip.MustParsePrefix("::/128"), "unspecified", true},
 	{netip.MustParsePrefix("::1/128"), "loopback", false},
 	{netip.MustParsePrefix("fc00::/7"), "private", false},
-	{netip.MustParsePrefix("fe80::/10"), "link-local", false},
+	{netip.MustParsePrefix("fe80::/10"), "link-local", true},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), "translated", true}, // where in it the IPv4 address is, each network decides for itself
 	{netip.MustParsePrefix("ff00::/8"), "multicast", true},
 	{netip.MustParsePrefix("2001::/23"), "reserved", false}, // Teredo, ORCHID and others
 	{netip.MustParsePrefix("2001:db8::/32"), "documentation", false},
@@ -35,7 +36,8 @@ var special = []struct {
 }
 
 // metadata are the addresses at which clouds give a machine its credentials.
-// No ticketing tool lives there, so no setting opens them, however wide.
+// No ticketing tool lives there, so no setting opens them, however wide; nor
+// any other link-local address, as a cloud may use whichever it likes.
 var metadata = []netip.Addr{
 	netip.MustParseAddr("169.254.169.254"), // AWS, Azure, GCP and most others
 	netip.MustParseAddr("169.254.170.2"),   // AWS ECS

@@ -75,14 +75,14 @@ func TestTheErrorNamesHostAndSetting(t *testing.T) {
 		"http://[64:ff9b::a9fe:a9fe]:8080": {"169.254.169.254", "metadata"},
 	} {
 		_, _, err := get(t, c, address)
-		refused, ok := errors.AsType[*egress.RefusedError](err)
+		stopped, ok := errors.AsType[*egress.RefusedError](err)
 		if !ok {
 			t.Errorf("%s: %v", address, err)
 			continue
 		}
 		for _, text := range want {
-			if !strings.Contains(refused.Error(), text) {
-				t.Errorf("%s: %q does not say %q", address, refused, text)
+			if !strings.Contains(stopped.Error(), text) {
+				t.Errorf("%s: %q does not say %q", address, stopped, text)
 			}
 		}
 	}
@@ -94,10 +94,11 @@ func TestNoSettingOpensTheMetadata(t *testing.T) {
 	c := egress.Client(egress.NewGuard(nil, networks("0.0.0.0/0", "::/0")))
 	for _, host := range []string{
 		"169.254.169.254", "169.254.170.2", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "[64:ff9b::169.254.169.254]",
-		"[2002:a9fe:a9fe::]", "100.100.100.200", "168.63.129.16", "0.0.0.0", "[::]", "224.0.0.1", "255.255.255.255", "[ff02::1]",
+		"[2002:a9fe:a9fe::]", "169.254.0.23", "169.254.170.23", "169.254.1.1", "169.254.255.255", "[fe80::a9fe:a9fe]", "[fe80::1]", "[febf::ffff]",
+		"[64:ff9b:1::a9fe:a9fe]", "[64:ff9b:1:a9fe:a9:fe00::]", "[64:ff9b:1:ffff:ffff:ffff:7f00:1]", "[::ffff:169.254.0.23]", "100.100.100.200", "168.63.129.16", "0.0.0.0", "[::]", "224.0.0.1", "255.255.255.255", "[ff02::1]",
 	} {
 		_, _, err := get(t, c, "http://"+host+"/")
-		if refused, ok := errors.AsType[*egress.RefusedError](err); !ok || !refused.Closed {
+		if stopped, ok := errors.AsType[*egress.RefusedError](err); !ok || !stopped.Closed {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -181,8 +182,10 @@ func TestAClientDoesNotWaitForever(t *testing.T) {
 // FuzzHostsNeverReachThisMachine tries whatever parses as a URL.
 func FuzzHostsNeverReachThisMachine(f *testing.F) {
 	sink := newSink(f)
-	for _, host := range tricks("127.0.0.1") {
-		f.Add(host)
+	for _, hosts := range tricks("127.0.0.1") {
+		for _, host := range hosts {
+			f.Add(host)
+		}
 	}
 	c := egress.Client(egress.NewGuard(sink.resolver))
 	f.Fuzz(func(t *testing.T, host string) {

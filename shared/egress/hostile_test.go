@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/deskhand/deskhand/shared/egress"
 )
 
@@ -107,26 +109,42 @@ func local(ip netip.Addr) bool {
 	return ip.IsLoopback() || ip.IsUnspecified()
 }
 
-// tricks are the ways to write an IPv4 address as the host of a URL.
-func tricks(dotted string) (hosts []string) {
+// What stops a call, as its error says: the guard, which sees the address (or
+// that it is none), or what comes before it, which sees no name, URL or host.
+const (
+	refused   = "which is refused"
+	noAddress = "is no address"
+	noName    = "no such host" // Go takes a number for none; where something else does not, the guard sees an address
+	noURL     = "parse "
+	noScheme  = "unsupported protocol scheme"
+	noHost    = "no Host in request URL"
+)
+
+// tricks are the ways to write an IPv4 address as the host of a URL, by what
+// stops a call there.
+func tricks(dotted string) map[string][]string {
 	ip := netip.MustParseAddr(dotted).As4()
 	a, b, c, d := ip[0], ip[1], ip[2], ip[3]
 	n := binary.BigEndian.Uint32(ip[:])
-	return []string{
-		dotted, dotted + ".",
-		fmt.Sprint(n), fmt.Sprintf("0x%x", n), fmt.Sprintf("0%o", n), // as one number
-		fmt.Sprintf("0x%x.0x%x.0x%x.0x%x", a, b, c, d), fmt.Sprintf("0%o.0%o.0%o.0%o", a, b, c, d),
-		fmt.Sprintf("%d.%d", a, n&0xffffff), fmt.Sprintf("%d.%d.%d", a, b, n&0xffff), fmt.Sprintf("%03d.%03d.%03d.%03d", a, b, c, d),
-		fmt.Sprintf("0x%x.%d", a, n&0xffffff), fmt.Sprintf("%d.%d.%d.%d", int(a)+256, b, c, d), // past the end
-		fmt.Sprintf("[::ffff:%s]", dotted), fmt.Sprintf("[::ffff:%02x%02x:%02x%02x]", a, b, c, d),
-		fmt.Sprintf("[0:0:0:0:0:ffff:%02x%02x:%02x%02x]", a, b, c, d), fmt.Sprintf("[::ffff:0:%s]", dotted),
-		fmt.Sprintf("[::%s]", dotted), fmt.Sprintf("[64:ff9b::%s]", dotted), fmt.Sprintf("[64:ff9b:1::%s]", dotted),
-		fmt.Sprintf("[2002:%02x%02x:%02x%02x::1]", a, b, c, d),
-		fmt.Sprintf("[::ffff:%s%%25eth0]", dotted),
-		"user:password@" + dotted, "tool.example.com@" + dotted, "tool.example.com%2f@" + dotted, "tool.example.com:443@" + dotted,
-		dotted + "%00", dotted + "%09", dotted + "%2e", strings.ReplaceAll(dotted, ".", "%2e"),
-		strings.ReplaceAll(dotted, ".", "。"), strings.ReplaceAll(dotted, ".", "．"), strings.ReplaceAll(dotted, ".", "｡"),
-		fullwidth(dotted), dotted + ".nip.io", dotted + ".example.com", "tool.example.com.",
+	return map[string][]string{
+		refused: {
+			dotted,
+			fmt.Sprintf("0x%x", n), fmt.Sprintf("0x%x.0x%x.0x%x.0x%x", a, b, c, d), fmt.Sprintf("0x%x.%d", a, n&0xffffff), // names, to Go
+			fmt.Sprintf("[::ffff:%s]", dotted), fmt.Sprintf("[::ffff:%02x%02x:%02x%02x]", a, b, c, d),
+			fmt.Sprintf("[0:0:0:0:0:ffff:%02x%02x:%02x%02x]", a, b, c, d), fmt.Sprintf("[::ffff:0:%s]", dotted),
+			fmt.Sprintf("[::%s]", dotted), fmt.Sprintf("[64:ff9b::%s]", dotted), fmt.Sprintf("[64:ff9b:1::%s]", dotted),
+			fmt.Sprintf("[2002:%02x%02x:%02x%02x::1]", a, b, c, d),
+			"user:password@" + dotted, "tool.example.com@" + dotted, "tool.example.com%2f@" + dotted, "tool.example.com:443@" + dotted,
+			strings.ReplaceAll(dotted, ".", "。"), strings.ReplaceAll(dotted, ".", "．"), strings.ReplaceAll(dotted, ".", "｡"),
+			fullwidth(dotted), dotted + ".nip.io", dotted + ".example.com", "tool.example.com.",
+		},
+		noAddress: {fmt.Sprintf("[::ffff:%s%%25eth0]", dotted)},
+		noName: {
+			dotted + ".", fmt.Sprint(n), fmt.Sprintf("0%o", n), // as one number
+			fmt.Sprintf("0%o.0%o.0%o.0%o", a, b, c, d), fmt.Sprintf("%04d.%04d.%04d.%04d", a, b, c, d),
+			fmt.Sprintf("%d.%d", a, n&0xffffff), fmt.Sprintf("%d.%d.%d", a, b, n&0xffff), fmt.Sprintf("%d.%d.%d.%d", int(a)+256, b, c, d), // past the end
+		},
+		noURL: {dotted + "%00", dotted + "%09", dotted + "%2e", strings.ReplaceAll(dotted, ".", "%2e")},
 	}
 }
 
@@ -141,61 +159,81 @@ func fullwidth(s string) string {
 }
 
 // hostile are URLs of every special network in every spelling, with the port of
-// the sink.
-func hostile(port string) (urls []string) {
-	var hosts []string
+// the sink, by what stops them.
+func hostile(port string) map[string][]string {
+	hosts, urls := map[string][]string{}, map[string][]string{}
 	for _, ip := range []string{
 		"127.0.0.1", "127.1.2.3", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1",
 		"169.254.169.254", "169.254.170.2", "169.254.1.1", "100.64.0.1", "100.127.255.254", "100.100.100.200", "192.0.0.192", "192.0.2.1",
 		"198.18.0.1", "198.51.100.1", "203.0.113.1", "192.88.99.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
 	} {
-		hosts = append(hosts, tricks(ip)...)
+		for stop, spelled := range tricks(ip) {
+			hosts[stop] = append(hosts[stop], spelled...)
+		}
 	}
-	hosts = append(hosts,
+	hosts[refused] = append(
+		hosts[refused],
 		"localhost", "LOCALHOST", "localhost.", "localhost.localdomain", "ip6-localhost", "foo.localhost", "metadata.google.internal", "metadata",
 		"[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::1%25lo]", "[fe80::1]", "[fe80::1%25eth0]", "[febf::1]", "[fec0::1]",
 		"[fc00::1]", "[fd00:ec2::254]", "[fd00:ec2::23]", "[fd20:ce::254]", "[fdff::1]", "[ff02::1]", "[ff0e::1]", "[2001:db8::1]", "[3fff::1]",
 		"[2001::1]", "[2001:0:7f00:1::1]", "[2001:10::1]", "[100::1]", "[5f00::1]", "[4000::1]", "[64:ff9b:1:7f00:0:100::]", "[::2]",
 	)
-	for _, host := range hosts {
-		urls = append(urls, "http://"+host+":"+port+"/api/v3/requests")
+	for stop, spelled := range hosts {
+		for _, host := range spelled {
+			urls[stop] = append(urls[stop], "http://"+host+":"+port+"/api/v3/requests")
+		}
 	}
-	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "2130706433", "[::ffff:7f00:1]"} {
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "0x7f000001", "[::ffff:7f00:1]"} {
 		at := host + ":" + port
-		urls = append(urls,
-			"https://"+at+"/", "HTTP://"+at, "http:///"+at, "http:"+at, "//"+at, "ftp://"+at, "file://"+at+"/etc/passwd", "gopher://"+at+"/_x",
-			"unix://"+at, "http+unix://"+at, "http://\t"+at, "http:// "+at, "http://"+at+"#@tool.example.com", "http://"+at+"?@tool.example.com",
-			`http://tool.example.com\@`+at, "http://tool.example.com#@"+at, "http://"+at+"\\.example.com", "http://a:b@c:d@"+at, "http://"+at+":80")
+		for stop, more := range map[string][]string{
+			refused: {
+				"https://" + at + "/", "HTTP://" + at, "http://" + at + "#@tool.example.com", "http://" + at + "?@tool.example.com",
+				"http://tool.example.com#@" + at, "http://a:b@c:d@" + at,
+			},
+			noURL:    {"http://\t" + at, "http:// " + at, `http://tool.example.com\@` + at, "http://" + at + "\\.example.com", "http://" + at + ":80"},
+			noScheme: {"//" + at, "ftp://" + at, "file://" + at + "/etc/passwd", "gopher://" + at + "/_x", "unix://" + at, "http+unix://" + at},
+			noHost:   {"http:///" + at, "http:" + at},
+		} {
+			urls[stop] = append(urls[stop], more...)
+		}
 	}
 	return urls
 }
 
 // TestNoHostileURLReachesThisMachine counts at the sink. The resolver is the
-// worst that there is: to it, every name is this machine.
+// worst that there is: to it, every name is this machine. Each URL is stopped
+// where it has to be: one that fails before would not have tried the guard.
 func TestNoHostileURLReachesThisMachine(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
 	guarded := egress.Client(egress.NewGuard(s.resolver))
 	follows := &http.Client{Transport: egress.NewGuard(s.resolver), Timeout: egress.Timeout} // as a caller would who forgot
-	urls, refused := hostile(s.port), 0
-	for _, address := range urls {
-		for _, c := range []*http.Client{guarded, follows} {
-			_, _, err := get(t, c, address)
-			if err == nil {
-				t.Errorf("%s was called", address)
-			}
-			if _, ok := errors.AsType[*egress.RefusedError](err); ok {
-				refused++
+	attempts := map[string]int{}
+	for stop, urls := range hostile(s.port) {
+		for _, address := range urls {
+			for _, c := range []*http.Client{guarded, follows} {
+				attempts[stop]++
+				_, _, err := get(t, c, address)
+				_, byGuard := errors.AsType[*egress.RefusedError](err)
+				if err == nil || !strings.Contains(err.Error(), stop) || byGuard != (stop == refused) {
+					t.Errorf("%s: %v, want %q", address, err, stop)
+				}
 			}
 		}
 	}
-	if n := s.connects.Load(); n != 0 || len(urls) < 300 {
-		t.Errorf("%d of %d hostile URLs reached the sink", n, len(urls))
+	// 25 IPv4 addresses, 34 others and names, and five hosts in odd URLs.
+	want := map[string]int{refused: 2 * (25*23 + 34 + 5*6), noAddress: 2 * 25, noName: 2 * 25 * 8, noURL: 2 * (25*4 + 5*5), noScheme: 2 * 5 * 6, noHost: 2 * 5 * 2}
+	if diff := cmp.Diff(want, attempts); diff != "" {
+		t.Errorf("attempts by what stops them (-want +got):\n%s", diff)
 	}
-	if refused < len(urls) {
-		t.Errorf("the guard refused %d calls of %d; the others did not get as far", refused, 2*len(urls))
+	all := 0
+	for _, n := range attempts {
+		all += n
 	}
-	t.Logf("attempts %d, connects %d (%d refused by address, %d before that)", 2*len(urls), s.connects.Load(), refused, 2*len(urls)-refused)
+	if n := s.connects.Load(); n != 0 {
+		t.Errorf("%d of %d calls of hostile URLs reached the sink", n, all)
+	}
+	t.Logf("attempts %d, connects %d (%d refused by address, %d before that)", all, s.connects.Load(), attempts[refused], all-attempts[refused])
 }
 
 // TestTheSinkWouldCount shows that the same URLs do connect without the guard.
@@ -203,7 +241,7 @@ func TestTheSinkWouldCount(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
 	open := egress.Client(egress.NewGuard(s.resolver, networks("127.0.0.0/8", "::1/128")))
-	for _, address := range hostile(s.port) {
+	for _, address := range hostile(s.port)[refused] {
 		if !strings.Contains(address, "[") { // a translated one would wait for a gateway
 			_, _, _ = get(t, open, address)
 		}

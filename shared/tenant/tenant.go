@@ -139,11 +139,41 @@ func (c Connection) Serves(id ID) bool {
 
 // Directory is an immutable snapshot of every tenant and connection. Loaded is
 // when it was read; a zero Loaded means that nothing was read yet, which is
-// not the same as an empty installation.
+// not the same as an empty installation. Make it with NewDirectory: one without
+// its index has no connection ForTenant.
 type Directory struct {
 	Tenants     map[ID]Tenant
 	Connections map[string]Connection
 	Loaded      time.Time
+
+	first map[served]string // the id of the connection that ForTenant gives
+}
+
+// served is a tool and an active tenant that one of its connections serves.
+type served struct {
+	tool string
+	id   ID
+}
+
+// NewDirectory makes the snapshot of what was read at that time. It keeps both
+// maps, which must not change any more.
+func NewDirectory(tenants map[ID]Tenant, connections map[string]Connection, loaded time.Time) Directory {
+	d := Directory{tenants, connections, loaded, map[served]string{}}
+	for _, c := range connections {
+		if c.Disabled {
+			continue
+		}
+		for _, id := range c.Routes {
+			if t, ok := tenants[id]; !ok || t.Disabled {
+				continue
+			}
+			by := served{c.Tool, id}
+			if first, ok := d.first[by]; !ok || c.ID < first {
+				d.first[by] = c.ID
+			}
+		}
+	}
+	return d
 }
 
 // Tenant gives an active tenant, or ErrUnknown.
@@ -164,18 +194,15 @@ func (d Directory) Connection(tool, id string) (Connection, error) {
 	return c, nil
 }
 
-// ForTenant gives the active connection of this tool that serves id, or
-// ErrUnknown. Where several do, the one with the lowest id is taken, so that
-// the answer does not change between calls.
+// ForTenant gives the active connection of this tool that serves the active
+// tenant id, or ErrUnknown. Where several do, the one with the lowest id is
+// taken, so that the answer does not change between calls. It takes as long
+// whoever is asked for, and however many there are: else its time would tell
+// strangers which tenants exist.
 func (d Directory) ForTenant(tool string, id ID) (Connection, error) {
-	var found Connection
-	for _, c := range d.Connections {
-		if c.Tool == tool && !c.Disabled && c.Serves(id) && (found.ID == "" || c.ID < found.ID) {
-			found = c
-		}
-	}
-	if found.ID == "" {
+	c, ok := d.Connections[d.first[served{tool, id}]]
+	if !ok {
 		return Connection{}, fmt.Errorf("%s connection of tenant %s: %w", tool, id, ErrUnknown)
 	}
-	return found, nil
+	return c, nil
 }

@@ -23,19 +23,21 @@ func TestParseIDTakesNamesAndRefusesTheRest(t *testing.T) {
 	}
 }
 
-var directory = tenant.Directory{
-	Loaded: time.Unix(1, 0),
-	Tenants: map[tenant.ID]tenant.Tenant{
+var directory = tenant.NewDirectory(
+	map[tenant.ID]tenant.Tenant{
 		"acme": {ID: "acme"}, "globex": {ID: "globex"}, "gone": {ID: "gone", Disabled: true},
 	},
-	Connections: map[string]tenant.Connection{
+	map[string]tenant.Connection{
 		"acme":   {ID: "acme", Tool: "sdp", Routes: map[string]tenant.ID{"": "acme"}},
 		"acme-2": {ID: "acme-2", Tool: "sdp", Routes: map[string]tenant.ID{"": "acme"}},
 		"shared": {ID: "shared", Tool: "sdp", Routes: map[string]tenant.ID{"Globex Ltd": "globex", "Acme Ltd": "acme"}},
 		"mixed":  {ID: "mixed", Tool: "mixed", Routes: map[string]tenant.ID{"": "acme", "Globex Ltd": "globex"}},
 		"off":    {ID: "off", Tool: "sdp", Disabled: true, Routes: map[string]tenant.ID{"": "globex"}},
+		"off-2":  {ID: "off-2", Tool: "jira", Disabled: true, Routes: map[string]tenant.ID{"": "globex"}},
+		"left":   {ID: "left", Tool: "sdp", Routes: map[string]tenant.ID{"Gone": "gone", "Nobody": "nobody"}},
 	},
-}
+	time.Unix(1, 0),
+)
 
 func TestTheDirectoryKnowsOnlyWhatIsActive(t *testing.T) {
 	t.Parallel()
@@ -67,8 +69,13 @@ func TestForTenantAlwaysGivesTheSameConnection(t *testing.T) {
 	if got, err := directory.ForTenant("sdp", "globex"); err != nil || got.ID != "shared" {
 		t.Errorf("ForTenant(globex) = %v, %v", got.ID, err)
 	}
-	if _, err := directory.ForTenant("jira", "acme"); !errors.Is(err, tenant.ErrUnknown) {
-		t.Errorf("ForTenant(jira) = %v", err)
+	for _, c := range []struct {
+		tool string
+		id   tenant.ID
+	}{{"jira", "acme"}, {"jira", "globex"}, {"sdp", "gone"}, {"sdp", "nobody"}, {"", ""}} {
+		if _, err := directory.ForTenant(c.tool, c.id); !errors.Is(err, tenant.ErrUnknown) {
+			t.Errorf("ForTenant(%s) of %q = %v", c.id, c.tool, err)
+		}
 	}
 }
 

@@ -102,3 +102,21 @@ func (v Verify) Key(s secret.Text) ([]byte, error) {
 		return []byte(text), nil
 	}
 }
+
+// minSecret is how many characters a secret has at least that somebody chooses.
+// A shorter one can be guessed from one captured delivery, on the guesser's own
+// machine.
+const minSecret = 15
+
+// CheckNew says what is wrong with a secret that is to be set, without quoting
+// it: what Key says, or that it is too short. It is not asked of secrets that
+// are in use.
+func (v Verify) CheckNew(s secret.Text) error {
+	if _, err := v.Key(s); err != nil {
+		return err
+	}
+	if len(s.Reveal()) < minSecret {
+		return fmt.Errorf("the webhook secret has fewer than %d characters, so it can be guessed: leave it out, and one is made", minSecret)
+	}
+	return nil
+}

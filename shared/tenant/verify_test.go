@@ -70,3 +70,30 @@ func TestUnusableSecretsAreRefusedUnquoted(t *testing.T) {
 		}
 	}
 }
+
+func TestSecretsThatCanBeGuessedAreNotSet(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "is empty", "x": "fewer than 15", "14 characters.": "fewer than 15", "sdp-demo-secret": "",
+		"dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==": "everybody knows",
+	} {
+		for _, v := range tenant.Verifies {
+			err := v.CheckNew(secret.New(text))
+			switch {
+			case v == tenant.VerifyStandard: // has rules of its own, and they are stricter
+				if err == nil {
+					t.Errorf("%s: %q is taken", v, text)
+				}
+			case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+				t.Errorf("%s: %q: %v, want %q", v, text, err, want)
+			case err != nil && text != "" && strings.Contains(err.Error(), " "+text+" "):
+				t.Errorf("%s: the error quotes the secret: %v", v, err)
+			}
+		}
+	}
+	for _, v := range tenant.Verifies {
+		if err := v.CheckNew(v.NewSecret()); err != nil {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+}

@@ -40,21 +40,24 @@ type delivery struct {
 	form       bool   // the body is a form, not JSON
 	body       []byte
 
-	named  string // the connection or tenant that it names; at most maxName bytes
-	found  string // the connection it is for, genuine or not
-	rules  profile
-	shown  proof
-	tenant tenant.ID // only once the signature is known to be genuine
-	ticket string
-	keys   []string // the same for every repetition of the delivery
-	job    string
+	named string // the connection or tenant that it names; at most maxName bytes
+	found string // the connection it is for, genuine or not
+	rules profile
+	shown proof
+
+	genuine bool      // what follows is set only then
+	tenant  tenant.ID // whose it is, as far as that is known
+	ticket  string
+	keys    []string // the same for every repetition of the delivery
+	job     string
 }
 
 // accept takes a delivery all the way to the queue. Nil means that the job is
 // durably queued, now or by an earlier delivery of the same.
 //
 // The limit comes after the signature and not before it: else anyone could use
-// up a tenant's share, and a 429 would tell which tenants exist.
+// up a tenant's share, and a 429 would tell which tenants exist. It comes after
+// repetitions, too: else whoever has seen one delivery could use it up.
 func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.Request, d *delivery) error {
 	name, ok := rc.Tool(d.path)
 	if !ok {
@@ -74,7 +77,7 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if d.rules, d.shown, err = (check{conn, r.Header, d.body, rc.Now(), sha256.New}).authenticate(); err != nil {
 		return err
 	}
-	d.tenant = presumed(conn, claimed)
+	d.genuine, d.tenant = true, presumed(conn, claimed)
 	said, err := rc.parse(conn, r.Header, d)
 	if err != nil {
 		return err
@@ -90,10 +93,7 @@ func (rc *Receiver) accept(ctx context.Context, w http.ResponseWriter, r *http.R
 	if said.Recovered {
 		metric.WebhooksRecovered.Add(ctx, 1, metric.With(metric.Tenant(string(owner))))
 	}
-	if ok, after := rc.Limit.Allow(ctx, owner, dir.Tenants[owner].Settings.WebhooksPerMinute); !ok {
-		return &refusal{status: http.StatusTooManyRequests, text: "too many webhooks of this tenant", after: max(after, time.Second)}
-	}
-	return rc.once(ctx, d, d.event(conn, said, rc.Now()))
+	return rc.once(ctx, d, d.event(conn, said, rc.Now()), dir.Tenants[owner].Settings.WebhooksPerMinute)
 }
 
 // read checks method and content type, and reads the body.
@@ -153,22 +153,29 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 
 // event makes the event, and gives the delivery its keys and its job id.
 //
-// Where neither a header nor the tool tells a delivery id, the body stands in
-// for it, together with the time: a thin body ({"id":"1042"}) comes again, the
-// same to the byte, when the ticket is changed or reopened, and that is another
-// job. Where the id is not signed, the body is remembered beside it, so that a
-// copy under another id is a repetition, too.
+// Where neither a signed header nor the body tells a delivery id, what was
+// signed stands in for it: a thin body ({"id":"1042"}) comes again, the same to
+// the byte, when the ticket is changed or reopened, and that is another job, as
+// it is signed at another time. Where nothing in a delivery is of its time, the
+// job is one of the time in which the body is remembered.
+//
+// An id that is not signed makes no job, so a copy under another id is a
+// repetition. It is remembered as well: a retry has the same.
 func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, now time.Time) ticket.Event {
 	ref := ticket.Ref{Tenant: d.tenant, Tool: conn.Tool, Connection: conn.ID, Key: said.Key}
-	sum := sha256.Sum256(d.body)
-	body := hex.EncodeToString(sum[:])
-	id, slot := cmp.Or(d.shown.id, said.Delivery), ""
+	id, slot := said.Delivery, ""
+	if !d.shown.open {
+		id = cmp.Or(d.shown.id, id)
+	}
 	if id == "" {
-		id, slot = body, "@"+strconv.FormatInt(now.Truncate(d.rules.keep).Unix(), 10)
+		id = d.digest()
+		if d.rules.timeless(d.shown) {
+			slot = "@" + strconv.FormatInt(now.Truncate(d.rules.keep).Unix(), 10)
+		}
 	}
 	d.keys = []string{ticket.JobID(ref, d.kind, id)}
-	if d.shown.open && id != body {
-		d.keys = append(d.keys, ticket.JobID(ref, d.kind, body))
+	if d.shown.open && d.shown.id != "" {
+		d.keys = append(d.keys, ticket.JobID(ref, d.kind, "unsigned "+d.shown.id)) // never the key of another's digest
 	}
 	d.job = ticket.JobID(ref, d.kind, id+slot)
 	ev := ticket.Event{Job: d.job, Ref: ref, Kind: d.kind, Signed: d.rules.covers, Received: now}
@@ -178,22 +185,34 @@ func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, no
 	return ev
 }
 
+// digest stands for what was signed: the head of the proof and the body.
+func (d *delivery) digest() string {
+	sha := sha256.New()
+	sha.Write([]byte(d.shown.head))
+	sha.Write(d.body)
+	return hex.EncodeToString(sha.Sum(nil))
+}
+
 // once queues the event, unless the delivery was queued lately: then it has
-// the job that it got the first time.
-func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event) error {
+// the job that it got the first time. perMinute is the tenant's own limit, 0
+// where it has none.
+func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event, perMinute int) error {
 	for _, key := range d.keys {
 		if job, seen := rc.Seen.Job(ctx, d.tenant, key); seen {
 			d.job = job
 			return nil
 		}
 	}
+	if ok, after := rc.Limit.Allow(ctx, d.tenant, perMinute); !ok {
+		return &refusal{status: http.StatusTooManyRequests, text: "too many webhooks of this tenant", after: max(after, time.Second)}
+	}
 	if err := rc.send(ctx, ev); err != nil {
 		return err
 	}
 	// Only now: had it been marked before, a crash in between would lose the
 	// event, as its repetition would be taken for done. What a crash at this
-	// line queues twice has one job id (two, for a body without delivery id
-	// on both sides of a slot's border), and the ledger runs a job once.
+	// line queues twice has one job id (two, for a body that is of no time on
+	// both sides of a slot's border), and the ledger runs a job once.
 	for _, key := range d.keys {
 		rc.Seen.Mark(ctx, d.tenant, key, ev.Job, d.rules.keep)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -94,7 +95,8 @@ func crowded(object []byte) bool {
 
 const (
 	// maxFailures is how many webhooks a minute of one source, for one tenant or
-	// connection, are told that they are not genuine; more are told to wait.
+	// connection, are told that they are not genuine; more are told to wait. Of
+	// one source, whatever it names, as many refusals have a line in the log.
 	maxFailures = 30
 	// maxSources bounds what is remembered of a minute.
 	maxSources = 10_000
@@ -111,11 +113,11 @@ type minute[Who comparable] struct {
 	seen  map[Who]int
 }
 
-// failure is who sent a webhook that was not genuine. They are counted apart
-// from those of tenants and only after they have failed: a flood makes neither
-// the log long nor a genuine sender wait, even one behind the same proxy. It
-// has who failed, and for what tenant or connection, as it was named:
-// nothing depends on whether there is one.
+// failure is who sent a webhook that was refused before it was known to be
+// genuine, and for what tenant or connection, as it was named: nothing depends
+// on whether there is one. They are counted apart from those of tenants and only
+// after they have failed: a flood makes neither the log long nor a genuine
+// sender wait, even one behind the same proxy.
 type failure struct {
 	source netip.Prefix
 	named  string
@@ -152,19 +154,26 @@ func sourceOf(remote string) netip.Prefix {
 	return network
 }
 
-// flooded gives the answer to a delivery that failed, from a source that fails
-// too often: to wait, once with a line in the log and then without. Every other
-// error it gives back.
+// flooded gives the answer to a delivery that is refused before it is known to
+// be genuine, or because its tenant is disabled. Where its source fails too often
+// in one name, that is to wait; where it is refused too often in all, it has one
+// more line in the log and then none. The log counts apart, so that nobody who invents names fills up what is
+// remembered of other sources. Every other error it gives back.
 func (rc *Receiver) flooded(r *http.Request, d *delivery, err error) error {
-	if refused, ok := errors.AsType[*refusal](err); !ok || refused.status != http.StatusUnauthorized {
+	refused, ok := errors.AsType[*refusal](err)
+	unauthorised := ok && refused.status == http.StatusUnauthorized
+	if !ok || (d.genuine && !unauthorised) || refused.status >= http.StatusInternalServerError {
 		return err
 	}
-	count, after := rc.failures.more(failure{sourceOf(r.RemoteAddr), d.named}, rc.Now())
-	if count <= maxFailures {
-		return err
+	said, source, now := *refused, sourceOf(r.RemoteAddr), rc.Now()
+	if unauthorised {
+		named := strings.Clone(d.named) // a part of the body, all of which the map would keep in memory
+		if count, after := rc.failures.more(failure{source, named}, now); count > maxFailures {
+			said = refusal{status: http.StatusTooManyRequests, text: "too many webhooks that are not authenticated", after: after, event: "webhook_flood"}
+		}
 	}
-	return &refusal{
-		status: http.StatusTooManyRequests, text: "too many webhooks that are not authenticated", after: after,
-		event: "webhook_flood", quiet: count > maxFailures+1,
+	if lines, _ := rc.lines.more(source, now); lines > maxFailures {
+		said.event, said.quiet = "webhook_flood", lines > maxFailures+1
 	}
+	return &said
 }

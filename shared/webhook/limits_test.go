@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,34 @@ func TestAFloodOfUnmappedAccountsIsCountedWithinBounds(t *testing.T) {
 		clock = clock.Add(time.Minute)
 	}
 	b.send(t, request{path: "/webhook/servicedesk/msp", body: `{"id":"1","account":"Acme Corp"}`, key: mspKey, at: clock}).job(t)
+}
+
+// TestReplaysUseUpNothingOfTheRate sends one captured delivery of every profile
+// far more often than the rate of its tenant, whose own sender notices nothing.
+func TestReplaysUseUpNothingOfTheRate(t *testing.T) {
+	t.Parallel()
+	for _, v := range tenant.Verifies {
+		b := verified(t)
+		b.limit.most = 5
+		s := sender{v, connOf(v), keyOf(v, newest)}
+		deliver := func(second int) reply {
+			d := told(now.Add(time.Duration(second)*time.Second), fmt.Sprintf("delivery-%d", second))
+			return b.bare(t, "/webhook/servicedesk/"+s.conn, d.body, s.headers(d))
+		}
+		first := deliver(0).job(t)
+		for range 50 {
+			deliver(0)
+		}
+		for second := 1; second < 5; second++ {
+			deliver(second).job(t)
+		}
+		if got := deliver(5); got.status != http.StatusTooManyRequests {
+			t.Errorf("%s: the sixth is answered %d", v, got.status)
+		}
+		if again := deliver(0).job(t); again != first { // it is queued, whatever came since
+			t.Errorf("%s: the first is another job after the share is used up", v)
+		}
+	}
 }
 
 func TestHeadersAreLimited(t *testing.T) {
@@ -194,6 +223,132 @@ func TestFloodIsAnsweredApartFromGenuineSenders(t *testing.T) {
 	}
 }
 
+// refusal is a delivery that is refused to somebody who has no secret. Each %d
+// is the number of the delivery.
+type refusal struct {
+	method, path, body string
+	header             http.Header
+	status             int
+}
+
+func refusals() map[string]refusal {
+	many := make(http.Header)
+	for i := range 101 {
+		many.Add("X-Many", fmt.Sprint(i))
+	}
+	return map[string]refusal{
+		"other names":       {"POST", "/webhook/servicedesk", "{}", header("X-Tenant-ID", "name-%d"), 401},
+		"other connections": {"POST", "/webhook/servicedesk/name-%d", "{}", nil, 401},
+		"no such path":      {"POST", "/%d", "{}", nil, 404},
+		"no such tool":      {"POST", "/webhook/tool-%d", "{}", nil, 404},
+		"another method":    {"PUT", "/webhook/servicedesk/name-%d", "{}", nil, 405},
+		"too large":         {"POST", "/webhook/servicedesk/name-%d", strings.Repeat("x", 1<<20+1), nil, 413},
+		"empty":             {"POST", "/webhook/servicedesk/name-%d", "", nil, 400},
+		"nobody is named":   {"POST", "/webhook/servicedesk", `{"id":"%d"}`, nil, 400},
+		"another type":      {"POST", "/webhook/servicedesk/name-%d", "{}", header("Content-Type", "text/plain"), 415},
+		"not a form":        {"POST", "/webhook/servicedesk/name-%d", "{}", header("Content-Type", "application/x-www-form-urlencoded"), 400},
+		"large headers":     {"POST", "/webhook/servicedesk/name-%d", "{}", many, 431},
+	}
+}
+
+func (b *bundle) refuse(t *testing.T, remote string, c refusal, i int) {
+	t.Helper()
+	numbered := func(text string) string { return strings.ReplaceAll(text, "%d", fmt.Sprint(i)) }
+	r := httptest.NewRequestWithContext(t.Context(), c.method, numbered(c.path), strings.NewReader(numbered(c.body)))
+	r.RemoteAddr = remote
+	r.Header.Set("Content-Type", "application/json")
+	for key, values := range c.header {
+		r.Header[key] = nil
+		for _, v := range values {
+			r.Header.Add(key, numbered(v))
+		}
+	}
+	w := httptest.NewRecorder()
+	b.Routes().ServeHTTP(w, r)
+	if w.Code != c.status && w.Code != http.StatusTooManyRequests { // 429 where there are too many names to count
+		t.Fatalf("%s %s, number %d: answered %d %s, want %d", c.method, c.path, i, w.Code, w.Body, c.status)
+	}
+}
+
+// TestNoFloodOfRefusalsFillsTheLog sends, from one address, everything that can
+// be refused to somebody who has no secret, each time in another name.
+func TestNoFloodOfRefusalsFillsTheLog(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	seen := 0
+	lines := func() (n int) { // since the last time
+		n = strings.Count(b.log.String(), "\n") - seen
+		seen += n
+		return n
+	}
+	host := 0
+	for name, c := range refusals() {
+		host++
+		for i := range 50 {
+			b.refuse(t, fmt.Sprintf("192.0.2.%d:%d", host, i+1), c, i)
+		}
+		if n, floods := lines(), strings.Count(b.log.String(), `"webhook_flood"`); n != 31 || floods != host {
+			t.Errorf("%s: 50 refusals have %d lines, and of %d sources %d are a flood; want 31 and all", name, n, host, floods)
+		}
+	}
+	// Of all sorts together, and with more names than are remembered.
+	for i := range 5 {
+		for _, c := range refusals() {
+			b.refuse(t, "192.0.2.200:1", c, i)
+		}
+	}
+	for i := range 11_000 {
+		b.refuse(t, "192.0.2.200:1", refusal{"POST", "/webhook/servicedesk/name-%d", "{}", nil, 401}, i)
+	}
+	if n := lines(); n != 31 {
+		t.Errorf("over 11,000 refusals of one source have %d lines, want 31", n)
+	}
+	// Whoever else is refused is still told of, and so is who is genuine.
+	b.from(t, "192.0.2.201:1", "/webhook/servicedesk/acme", "sha256=00")
+	b.from(t, "192.0.2.200:1", "/webhook/servicedesk/acme", "sha256="+fmt.Sprintf("%x", sum([]byte(acmeKey.Reveal()), `1767225600.{"id":"1"}`)))
+	if n := lines(); n != 2 || !strings.Contains(b.log.String(), `"status":202`) {
+		t.Errorf("a refusal of another source, and a genuine webhook of the same one: %d lines, want 2", n)
+	}
+}
+
+// TestADisabledTenantFillsNoLog has a tool that nobody told that its tenant is
+// disabled, and a genuine one whose webhooks lack a ticket: only the first are
+// told to wait.
+func TestADisabledTenantFillsNoLog(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 40 {
+		want := http.StatusUnauthorized
+		if i >= 30 {
+			want = http.StatusTooManyRequests
+		}
+		if got := b.send(t, request{path: "/webhook/servicedesk/msp", body: `{"id":"1","account":"Ghost"}`, key: mspKey}); got.status != want {
+			t.Fatalf("number %d of a disabled tenant is answered %d", i, got.status)
+		}
+		if got := b.send(t, request{path: "/webhook/servicedesk/acme", body: `{}`, key: acmeKey}); got.status != http.StatusBadRequest {
+			t.Fatalf("number %d without a ticket is answered %d", i, got.status)
+		}
+	}
+	if n := strings.Count(b.log.String(), "\n"); n != 31+40 {
+		t.Errorf("%d lines, want 31 of the disabled tenant and 40 of the genuine sender", n)
+	}
+}
+
+// TestWhileStartingIsNoFlood has genuine senders who cannot be served yet.
+func TestWhileStartingIsNoFlood(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Directory = func() tenant.Directory { return tenant.Directory{} }
+	for range 40 {
+		if w := b.from(t, "192.0.2.1:5", "/webhook/servicedesk/acme", "sha256=00"); w.Code != http.StatusServiceUnavailable {
+			t.Fatalf("answered %d", w.Code)
+		}
+	}
+	if n := strings.Count(b.log.String(), "\n"); n != 40 || strings.Contains(b.log.String(), "webhook_flood") {
+		t.Errorf("%d of 40 are in the log", n)
+	}
+}
+
 func TestFloodDoesNotTellWhoIsThere(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -211,6 +366,44 @@ func TestFloodDoesNotTellWhoIsThere(t *testing.T) {
 			t.Errorf("connection %d is answered otherwise:\n%s\n%s", i, a, answers[0])
 		}
 	}
+}
+
+// TestNamesOfAFloodTakeLittleMemory sends 100 webhooks whose tenant's name is
+// as long as a body may be, wherever a name may stand, and looks at what is
+// still there when all of them were refused.
+func TestNamesOfAFloodTakeLittleMemory(t *testing.T) { //nolint:paralleltest // it looks at the memory of the process
+	b := setup(t)
+	long := func(i int) string { return fmt.Sprintf("%07d", i) + strings.Repeat("x", 1<<20-100) }
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for i := range 100 {
+		for name, c := range map[string]struct{ path, tenant, media, body string }{
+			"in JSON":    {"/webhook/servicedesk", "", "application/json", `{"tenant":"` + long(i) + `"}`},
+			"in a form":  {"/webhook/servicedesk", "", "application/x-www-form-urlencoded", "tenant=" + long(i)},
+			"in headers": {"/webhook/servicedesk", long(i)[:15<<10], "application/json", "{}"},
+			"in the URL": {"/webhook/servicedesk/" + long(i), "", "application/json", "{}"},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.path, strings.NewReader(c.body))
+			r.Header.Set("Content-Type", c.media)
+			if c.tenant != "" {
+				r.Header.Set("X-Tenant-ID", c.tenant)
+			}
+			w := httptest.NewRecorder()
+			b.Routes().ServeHTTP(w, r)
+			if w.Code != http.StatusUnauthorized {
+				t.Fatalf("%s: answered %d %s", name, w.Code, w.Body)
+			}
+		}
+	}
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("400 refused webhooks keep %d MiB", grown>>20)
+	}
+	runtime.KeepAlive(b)
 }
 
 func TestRecoveredWebhooksAreCounted(t *testing.T) {

@@ -61,6 +61,9 @@ type profile struct {
 	keep time.Duration
 }
 
+// timeless tells whether nothing in the delivery says when it was sent.
+func (p profile) timeless(shown proof) bool { return p.at == nil || p.clockless && shown.time == "" }
+
 // proof is what the sender shows.
 type proof struct {
 	head string   // signed before the body

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -51,15 +52,17 @@ type Receiver struct {
 	Log      *slog.Logger
 
 	failures minute[failure]
-	unmapped minute[string] // by connection
+	lines    minute[netip.Prefix] // of the log, by source
+	unmapped minute[string]       // by connection
 }
 
 // Memory remembers the deliveries of each tenant that were queued lately, and
 // their jobs, so that one that is repeated is not queued again. delivery is an
 // opaque key of connection, kind, ticket, and the delivery's id or the hash of
-// its body. It may forget: what it lets through has the same job id as before,
-// and the ledger runs a job once. Only where the tool sends no delivery id does
-// the job id change, with each slot of the time that its profile remembers.
+// what was signed. It may forget: what it lets through has the same job id as
+// before, and the ledger runs a job once. Only where nothing in a delivery is of
+// its time does the job id change, with each slot of the time that its profile
+// remembers.
 type Memory interface {
 	// Job gives the job of a delivery that is still remembered.
 	Job(ctx context.Context, id tenant.ID, delivery string) (job string, seen bool)

@@ -2,6 +2,8 @@ package webhook_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,11 +11,13 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/webhook"
 )
 
-// TestSameBodyIsARepetitionForAWhile sends one thin body, without a delivery
-// id, again and again: as a retry does, and as a ticket does that is reopened.
+// TestSameBodyIsARepetitionForAWhile sends one thin body, without a delivery id
+// or anything else that is of its time, again and again: as a retry does, and as
+// a ticket does that is reopened.
 func TestSameBodyIsARepetitionForAWhile(t *testing.T) {
 	t.Parallel()
 	slot := now.Truncate(webhook.Window)
@@ -36,7 +40,8 @@ func TestSameBodyIsARepetitionForAWhile(t *testing.T) {
 			b := setup(t)
 			deliver := func(at time.Time) string {
 				b.Now = func() time.Time { return at }
-				return b.send(t, request{path: "/webhook/servicedesk/acme", body: `{"id":"1042"}`, key: acmeKey, at: at}).job(t)
+				const body = `{"id":"1042"}`
+				return b.bare(t, "/webhook/servicedesk/plain", body, header(webhook.SignatureHeader, webhook.Sign(plainKey, "", []byte(body)))).job(t)
 			}
 			first := deliver(c.first)
 			again := deliver(c.first.Add(c.after))
@@ -48,6 +53,67 @@ func TestSameBodyIsARepetitionForAWhile(t *testing.T) {
 				t.Errorf("jobs are %s and %s, %d queued; want two jobs, both queued", first, again, len(sent))
 			}
 		})
+	}
+}
+
+// TestEachRingOfAThinBodyIsAJob has a ticket that is resolved, reopened and
+// resolved again: the body is the same each time, but not what is signed.
+func TestEachRingOfAThinBodyIsAJob(t *testing.T) {
+	t.Parallel()
+	for _, v := range []tenant.Verify{tenant.VerifyHMAC, tenant.VerifyStandard, tenant.VerifyZendesk} {
+		b := verified(t)
+		jobs := map[string]bool{}
+		for i, after := range []time.Duration{0, 4 * time.Minute, 8 * time.Minute} {
+			d := sent{at: now.Add(after), id: fmt.Sprintf("delivery-%d", i), body: `{"id":"1042"}`}
+			b.Now = func() time.Time { return d.at }
+			h := sender{v, connOf(v), keyOf(v, newest)}.headers(d)
+			for range 2 { // as it was: a repetition
+				jobs[b.bare(t, "/webhook/servicedesk/"+connOf(v)+"/resolved", d.body, h).job(t)] = true
+			}
+		}
+		if n := len(b.catalogue.messages()); n != 3 || len(jobs) != 3 {
+			t.Errorf("%s: %d of 3 are queued, as %d jobs", v, n, len(jobs))
+		}
+	}
+}
+
+// TestWhatIsSignedOnceIsOneJobWithoutMemory sends one captured delivery on both
+// sides of a slot's border, to a receiver that remembers nothing, as it is
+// without Redis: the ledger then runs the job once.
+func TestWhatIsSignedOnceIsOneJobWithoutMemory(t *testing.T) {
+	t.Parallel()
+	for _, v := range []tenant.Verify{tenant.VerifyHMAC, tenant.VerifyStandard, tenant.VerifyZendesk, tenant.VerifyJira} {
+		b := verified(t)
+		b.Seen = forgetful{}
+		d := told(now.Add(-2*time.Minute), "delivery")
+		h := sender{v, connOf(v), keyOf(v, newest)}.headers(d)
+		jobs := map[string]bool{}
+		for i, after := range []time.Duration{0, time.Minute, 3 * time.Minute, 5 * time.Minute} {
+			b.Now = func() time.Time { return d.at.Add(after) }
+			if v == tenant.VerifyJira {
+				h.Set("X-Atlassian-Webhook-Identifier", fmt.Sprintf("invented-%d", i)) // no signature covers it
+			}
+			jobs[b.bare(t, "/webhook/servicedesk/"+connOf(v), d.body, h).job(t)] = true
+		}
+		if len(jobs) != 1 || len(b.enhance.messages()) != 4 {
+			t.Errorf("%s: one delivery has %d jobs", v, len(jobs))
+		}
+	}
+}
+
+// TestAnUnsignedIDTakesNoPlaceOfAnother sends a captured delivery under an id
+// that is the digest of another, which is then still a job.
+func TestAnUnsignedIDTakesNoPlaceOfAnother(t *testing.T) {
+	t.Parallel()
+	b := verified(t)
+	s := sender{tenant.VerifyJira, connOf(tenant.VerifyJira), keyOf(tenant.VerifyJira, newest)}
+	other := told(now.Add(time.Second), "its own")
+	captured := told(now, fmt.Sprintf("%x", sha256.Sum256([]byte(other.body))))
+	for _, d := range []sent{captured, other} {
+		b.bare(t, "/webhook/servicedesk/"+s.conn, d.body, s.headers(d)).job(t)
+	}
+	if n := len(b.enhance.messages()); n != 2 {
+		t.Errorf("%d of 2 are queued", n)
 	}
 }
 

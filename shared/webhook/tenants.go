@@ -21,8 +21,12 @@ const TenantHeader = "X-Tenant-ID"
 // the name of a connection.
 const resolved = "resolved"
 
-// maxName is longer than any name of a tenant or connection.
+// maxName is longer than any name of a tenant or connection may be. Of what is
+// longer still only the beginning is looked at, which is nobody's name either:
+// an error or a count that has it stays small.
 const maxName = 80
+
+func cut(name string) string { return name[:min(len(name), maxName)] }
 
 // find gives the connection that the delivery is for, and the tenant that it
 // claims to be of, "" for none. Nothing of that is proved yet. Where there is
@@ -30,11 +34,11 @@ const maxName = 80
 // way as any other and fails at its signature, so that nobody learns which
 // tenants exist.
 func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn tenant.Connection, claimed string, err error) {
-	claimed = single(h, TenantHeader)
-	d.named = d.connection[:min(len(d.connection), maxName)]
-	if d.connection != "" {
-		if d.connection != resolved {
-			conn, _ = dir.Connection(tool, d.connection)
+	claimed = cut(single(h, TenantHeader))
+	d.named = cut(d.connection)
+	if d.named != "" {
+		if d.named != resolved {
+			conn, _ = dir.Connection(tool, d.named)
 		}
 		d.found = conn.ID
 		return conn, claimed, nil
@@ -45,12 +49,10 @@ func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn 
 			return conn, "", bad("tenant", "name it in the header "+TenantHeader+
 				", as tenant_id in the body, or send to /webhook/{tool}/{connection}")
 		}
-		claimed = strings.Join(names, ",") // several are none: no tenant has a comma in its name
+		claimed = cut(strings.Join(names, ",")) // several are none: no tenant has a comma in its name
 	}
-	d.named = claimed[:min(len(claimed), maxName)]
-	if t, err := dir.Tenant(tenant.ID(claimed)); err == nil {
-		conn, _ = dir.ForTenant(tool, t.ID)
-	}
+	d.named = claimed
+	conn, _ = dir.ForTenant(tool, tenant.ID(claimed))
 	d.found = conn.ID
 	return conn, claimed, nil
 }

@@ -79,13 +79,9 @@ func directory() tenant.Directory {
 	} {
 		all[c.ID] = c
 	}
-	return tenant.Directory{
-		Tenants: map[tenant.ID]tenant.Tenant{
-			"acme": {ID: "acme"}, "globex": {ID: "globex"}, "ghost": {ID: "ghost", Disabled: true},
-		},
-		Connections: all,
-		Loaded:      now,
-	}
+	return tenant.NewDirectory(map[tenant.ID]tenant.Tenant{
+		"acme": {ID: "acme"}, "globex": {ID: "globex"}, "ghost": {ID: "ghost", Disabled: true},
+	}, all, now)
 }
 
 // standIn is a ticketing tool that reads a JSON body, also in the form field

@@ -4,9 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"hash"
+	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
 )
 
 // counter counts what an authentication hashes.
@@ -86,6 +90,45 @@ func TestEveryRefusalTakesTheSameWork(t *testing.T) {
 	if want.bytes < 2*len(body) {
 		t.Errorf("a refusal hashes %d bytes: the test does not see the body", want.bytes)
 	}
+}
+
+// TestARefusalTakesAsLongWhoeverIsNamed takes the whole way of webhooks that
+// name tenants, of a directory with 1,000 connections, by the clock: what looks
+// through them all only for a tenant that is there, takes seven times as long.
+func TestARefusalTakesAsLongWhoeverIsNamed(t *testing.T) { //nolint:paralleltest // it looks at the clock
+	const many = 1000
+	tenants, conns := map[tenant.ID]tenant.Tenant{}, map[string]tenant.Connection{}
+	for i := range many {
+		id := fmt.Sprintf("tenant-%d", i)
+		tenants[tenant.ID(id)] = tenant.Tenant{ID: tenant.ID(id), Disabled: i == 1}
+		conns[id] = tenant.Connection{ID: id, Tool: "servicedesk_plus", Signing: []secret.Text{secret.New(id)}, Routes: map[string]tenant.ID{"": tenant.ID(id)}}
+	}
+	dir := tenant.NewDirectory(tenants, conns, time.Unix(1, 0))
+	rc := &Receiver{
+		Directory: func() tenant.Directory { return dir },
+		Tool:      func(string) (string, bool) { return "servicedesk_plus", true },
+		Now:       time.Now, Log: slog.New(slog.DiscardHandler),
+	}
+	names := []string{"tenant-0", "tenant-1", "tenant-999", "tenant-1000", "somebody"}
+	took := make([]time.Duration, len(names)) // of the quickest, as the machine may be busy
+	for range 300 {
+		for i, name := range names {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhook/servicedesk", strings.NewReader("{}"))
+			r.Header = http.Header{"Content-Type": {"application/json"}, "X-Tenant-Id": {name}}
+			w, began := httptest.NewRecorder(), time.Now()
+			err := rc.accept(t.Context(), w, r, &delivery{kind: ticket.Created, path: "servicedesk"})
+			if all := time.Since(began); took[i] == 0 || all < took[i] {
+				took[i] = all
+			}
+			if refused, ok := errors.AsType[*refusal](err); !ok || refused.status != http.StatusUnauthorized {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	if quick, slow := slices.Min(took), slices.Max(took); slow > 2*quick {
+		t.Errorf("refusals of %v take %v", names, took)
+	}
+	t.Logf("refusals of %v take %v", names, took)
 }
 
 func TestEveryProfileIsInTheTable(t *testing.T) {

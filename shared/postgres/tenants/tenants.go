@@ -40,7 +40,7 @@ FROM directory_connections() LEFT JOIN directory_verify() USING (id)`
 // comes with the directory of all others: a directory whose Loaded is set is
 // good, error or not.
 func (s Store) Directory(ctx context.Context) (tenant.Directory, error) {
-	d := tenant.Directory{Tenants: map[tenant.ID]tenant.Tenant{}, Connections: map[string]tenant.Connection{}}
+	all, connections := map[tenant.ID]tenant.Tenant{}, map[string]tenant.Connection{}
 	var bad []error
 	err := pgx.BeginTxFunc(ctx, s.DB.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		var t tenant.Tenant
@@ -51,7 +51,7 @@ func (s Store) Directory(ctx context.Context) (tenant.Directory, error) {
 				bad = append(bad, fmt.Errorf("settings of tenant %s: %w", t.ID, err))
 				return
 			}
-			d.Tenants[t.ID] = t
+			all[t.ID] = t
 		})
 		if err != nil {
 			return err
@@ -64,13 +64,13 @@ func (s Store) Directory(ctx context.Context) (tenant.Directory, error) {
 				bad = append(bad, err)
 				return
 			}
-			d.Connections[c.ID] = opened
+			connections[c.ID] = opened
 		})
 	})
 	if err != nil {
 		return tenant.Directory{}, fmt.Errorf("tenants: read the directory: %w", err)
 	}
-	d.Loaded = time.Now()
+	d := tenant.NewDirectory(all, connections, time.Now())
 	if err := errors.Join(bad...); err != nil {
 		return d, fmt.Errorf("tenants: left out of the directory: %w", err)
 	}

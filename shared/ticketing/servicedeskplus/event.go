@@ -22,9 +22,9 @@ import (
 // Event reads a webhook whose keys are ours and whose values the product puts
 // in: ticket_id (or request_id), tenant_id (or tenant), account, subject,
 // description, priority, client, resolution, resolved_date and event, as JSON,
-// as a form, or as JSON in the field payload or input_data of a form. Only the
-// ticket id is required. Other keys are ignored, and so is a variable that the
-// product left empty.
+// as a form, or as JSON in the field payload or input_data of a form, which then
+// names no ticket, tenant or account beside it. Only the ticket id is required.
+// Other keys are ignored, and so is a variable that the product left empty.
 //
 // The product does not escape what it puts in, so that a quote in a description
 // breaks the JSON. Unless d.Strict, such a body still rings for its ticket; see
@@ -118,6 +118,13 @@ func parseForm(body []byte) input {
 	switch whole := slices.Concat(form["payload"], form["input_data"]); len(whole) {
 	case 0:
 	case 1:
+		// Text of the ticket that nobody escaped may have added the JSON to a
+		// form, or a field to the JSON: either could be about another ticket.
+		for _, key := range addressed {
+			if form.Has(key) {
+				return input{problem: fmt.Sprintf("has %s beside payload or input_data: put everything into the JSON", key)}
+			}
+		}
 		return parseJSON([]byte(whole[0]))
 	default:
 		return input{problem: "has payload or input_data more than once"}
@@ -132,7 +139,7 @@ func parseForm(body []byte) input {
 }
 
 func parseJSON(body []byte) input {
-	body = bytes.TrimSpace(body)
+	body = bytes.Trim(body, " \t\r\n") // what JSON calls white space, as whoever looked at the body before
 	if len(body) > 0 && body[0] != '{' {
 		return input{problem: "is not a JSON object"}
 	}
@@ -224,9 +231,12 @@ func (w walker) member(depth int, keyed bool, seen map[string]bool) error {
 	return err
 }
 
+// addressed are the keys of an address.
+var addressed = []string{"ticket_id", "request_id", "tenant_id", "tenant", "account"}
+
 // thin finds the keys of an address in JSON that is broken, each with its value
 // where that is as it should be: text or a number, and then a comma or an end.
-var thin = regexp.MustCompile(`"(ticket_id|request_id|tenant_id|tenant|account)"\s*:\s*` +
+var thin = regexp.MustCompile(`"(` + strings.Join(addressed, "|") + `)"\s*:\s*` +
 	`(?:("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|null)\s*(?:[,}]|\z))?`)
 
 // maxFound is how often a broken body may name its ticket, tenant and account.

@@ -68,6 +68,32 @@ func TestEventReadsEveryFormOfDelivery(t *testing.T) {
 	}
 }
 
+// TestTextOfATicketReplacesNoForm has forms of a genuine sender who escaped
+// nothing, so that the requester's text adds fields, one with JSON.
+func TestTextOfATicketReplacesNoForm(t *testing.T) {
+	t.Parallel()
+	const whole = `{"request_id":"999","account":"Globex"}`
+	for _, strict := range []bool{true, false} {
+		for _, name := range []string{"payload", "input_data"} {
+			for _, beside := range []string{"request_id=1001&account=Acme", "ticket_id=1001", "request_id=999", "request_id=", "tenant=acme", "tenant_id=acme", "account=Acme"} {
+				for _, body := range []string{
+					beside + "&description=please+help&" + name + "=" + url.QueryEscape(whole),
+					name + "=" + url.QueryEscape(whole) + "&" + beside,
+				} {
+					got, err := deliver(asForm, body, strict)
+					if invalid, ok := errors.AsType[*ticketing.InvalidError](err); !ok || !strings.Contains(invalid.Reasons[0].Problem, "beside payload") {
+						t.Errorf("%s rings for %s of %s, %v", body, got.Key, got.Account, err)
+					}
+				}
+			}
+			got, err := deliver(asForm, "subject=x&"+name+"="+url.QueryEscape(whole), strict)
+			if want := (ticketing.Announcement{Key: "999", Account: "Globex"}); err != nil || !cmp.Equal(want, got) {
+				t.Errorf("%s beside other fields: %v, %v", name, got, err)
+			}
+		}
+	}
+}
+
 func TestEventGivesEveryReason(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ä", 10_001)
@@ -107,6 +133,9 @@ func TestEventGivesEveryReason(t *testing.T) {
 		"empty":          {"application/json", ``, []string{"body"}},
 		"broken form":    {asForm, `ticket_id=%zz`, []string{"body"}},
 		"broken payload": {asForm, `payload=%7B`, []string{"body"}},
+		"BOM":            {"application/json", "\ufeff{\"ticket_id\":1}", []string{"body"}},
+		"other spaces":   {"application/json", "\u00a0\v{\"ticket_id\":1}\u2003", []string{"body"}},
+		"and in payload": {asForm, url.Values{"payload": {"\u2028{\"ticket_id\":1}"}}.Encode(), []string{"body"}},
 		"other type":     {"multipart/form-data; boundary=x", `--x--`, []string{"body"}},
 	} {
 		_, err := deliver(test.media, test.body, true)

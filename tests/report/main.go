@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -45,52 +46,67 @@ type event struct {
 }
 
 // report writes all that was printed into the log, and what people want to see
-// to out. A line that is no event is of the go command itself.
+// to out.
 func report(in io.Reader, log, out io.Writer) error {
-	said := map[string]map[string][]string{} // by package and test, of what has not ended
+	p := packages{}
 	lines := bufio.NewReader(in)
 	for {
 		line, err := lines.ReadString('\n')
-		if err != nil && line == "" {
-			if err == io.EOF {
-				return nil
+		if line != "" {
+			e := parse(line)
+			if _, err := io.WriteString(log, e.Output); err != nil {
+				return err
 			}
-			return err
-		}
-		var e event
-		if json.Unmarshal([]byte(line), &e) != nil || e.Action == "" {
-			e = event{Action: "build-output", Output: line}
-		}
-		if _, err := io.WriteString(log, e.Output); err != nil {
-			return err
-		}
-		tests := said[e.Package]
-		if tests == nil {
-			tests = map[string][]string{}
-			said[e.Package] = tests
-		}
-		show := ""
-		switch e.Action {
-		case "build-output":
-			show = e.Output
-		case "output":
-			tests[e.Test] = append(tests[e.Test], e.Output)
-		case "pass", "skip":
-			show = result(e, tests[e.Test])
-			delete(tests, e.Test)
-		case "fail":
-			show = strings.Join(tests[e.Test], "")
-			delete(tests, e.Test)
-			if e.Test == "" { // and what a panic, or the time limit, left without an end
-				for _, name := range slices.Sorted(maps.Keys(tests)) {
-					show += strings.Join(tests[name], "")
-				}
+			if _, err := io.WriteString(out, p.show(e)); err != nil {
+				return err
 			}
 		}
-		if _, err := io.WriteString(out, show); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// parse reads an event. A line that is none is of the go command itself.
+func parse(line string) event {
+	var e event
+	if json.Unmarshal([]byte(line), &e) != nil || e.Action == "" {
+		return event{Action: "build-output", Output: line}
+	}
+	return e
+}
+
+// packages is what was printed, by package and test, of what has not ended.
+type packages map[string]map[string][]string
+
+// show gives what people want to see of an event.
+func (p packages) show(e event) (shown string) {
+	tests := p[e.Package]
+	if tests == nil {
+		tests = map[string][]string{}
+		p[e.Package] = tests
+	}
+	switch e.Action {
+	case "build-output":
+		return e.Output
+	case "output":
+		tests[e.Test] = append(tests[e.Test], e.Output)
+	case "pass", "skip":
+		shown = result(e, tests[e.Test])
+		delete(tests, e.Test)
+	case "fail":
+		shown = strings.Join(tests[e.Test], "")
+		delete(tests, e.Test)
+		if e.Test == "" { // and what a panic, or the time limit, left without an end
+			for _, name := range slices.Sorted(maps.Keys(tests)) {
+				shown += strings.Join(tests[name], "")
+			}
+		}
+	}
+	return shown
 }
 
 // result gives the line of a package that passed, or that has no tests.

@@ -6,6 +6,7 @@ package tenant
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -82,6 +83,13 @@ func (s Settings) Networks() (networks []netip.Prefix, err error) {
 // Off tells whether the tenant does not want this evidence source asked.
 func (s Settings) Off(source string) bool { return slices.Contains(s.SourcesOff, source) }
 
+// Solved tells whether a past ticket with this status counts as solved: where
+// the tenant names no statuses, and where the ticket's is not known, it does.
+func (s Settings) Solved(status string) bool {
+	return len(s.ClosedStatuses) == 0 || status == "" ||
+		slices.ContainsFunc(s.ClosedStatuses, func(name string) bool { return strings.EqualFold(name, status) })
+}
+
 // Connection is an instance of a ticketing tool: its kind, how to reach it,
 // and which tenants its tickets belong to.
 type Connection struct {
@@ -98,6 +106,21 @@ type Connection struct {
 	// The key "" takes every ticket, and stands alone: a connection of a
 	// single client.
 	Routes map[string]ID
+}
+
+// ClosedStatus is the value of a connection that has the names of the statuses
+// that end a ticket, with commas between them, in every tool that has such
+// names.
+const ClosedStatus = "closed_status"
+
+// For gives the connection as a tenant with these settings uses it: the
+// tenant's ClosedStatuses take the place of the connection's own.
+func (c Connection) For(s Settings) Connection {
+	if len(s.ClosedStatuses) > 0 {
+		c.Values = maps.Clone(c.Values)
+		c.Values[ClosedStatus] = strings.Join(s.ClosedStatuses, ",")
+	}
+	return c
 }
 
 // Route gives the tenant that owns tickets of the tool's account. An account

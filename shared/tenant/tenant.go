@@ -117,8 +117,10 @@ const ClosedStatus = "closed_status"
 // tenant's ClosedStatuses take the place of the connection's own.
 func (c Connection) For(s Settings) Connection {
 	if len(s.ClosedStatuses) > 0 {
-		c.Values = maps.Clone(c.Values)
-		c.Values[ClosedStatus] = strings.Join(s.ClosedStatuses, ",")
+		values := integration.Values{}
+		maps.Copy(values, c.Values)
+		values[ClosedStatus] = strings.Join(s.ClosedStatuses, ",")
+		c.Values = values
 	}
 	return c
 }

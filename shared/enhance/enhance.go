@@ -236,7 +236,7 @@ func (e *Enhancer) underItsKey(ctx context.Context, a Attempt, r Enhancement, ju
 // skip gives the reason why the ticket needs no note, or "", and counts it.
 func (e *Enhancer) skip(ctx context.Context, c client, t ticket.Ticket, a Attempt) (reason string) {
 	rule := c.tenant.Settings.SkippedBy(t.Field)
-	kind := ""
+	var kind string
 	switch {
 	case t.Closed:
 		kind, reason = "closed", "the ticket is closed"

@@ -73,23 +73,23 @@ func secretsIn(path string, body []byte) (found []string, err error) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.CallExpr: // secret.New("...")
+		case *ast.CallExpr: // what secret.New is given
 			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "New" && len(n.Args) == 1 {
 				if p, ok := f.X.(*ast.Ident); ok && p.Name == "secret" {
 					add(n.Args[0])
 				}
 			}
-		case *ast.KeyValueExpr: // APIKey: "...", "api_key": "..."
+		case *ast.KeyValueExpr: // a field or a key called so
 			if named.MatchString(name(n.Key)) {
 				add(n.Value)
 			}
-		case *ast.ValueSpec: // const password = "..."
+		case *ast.ValueSpec: // a constant called password
 			for i, v := range n.Values {
 				if i < len(n.Names) && named.MatchString(n.Names[i].Name) {
 					add(v)
 				}
 			}
-		case *ast.FuncDecl: // func apiKey() string { return "..." }
+		case *ast.FuncDecl: // a function called so that only returns one
 			if named.MatchString(n.Name.Name) && n.Body != nil && len(n.Body.List) == 1 {
 				if r, ok := n.Body.List[0].(*ast.ReturnStmt); ok && len(r.Results) == 1 {
 					add(r.Results[0])

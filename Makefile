@@ -36,6 +36,9 @@ ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, 
 security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)
 	@.ci/security
 
+long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the full bench (COUNT, FUZZTIME, BENCH_ARGS: less)
+	@.ci/long
+
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
 	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
@@ -60,4 +63,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test bench security ci lint generate verify build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test bench security long ci lint generate verify build fuzz clean

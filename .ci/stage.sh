@@ -10,3 +10,11 @@ stage() {
     fi
     printf '== %s: %d min %02d s\n' "$name" $(((SECONDS - start) / 60)) $(((SECONDS - start) % 60))
 }
+
+# logged NAME: keeps all that the script prints, beside the logs of the products
+# that it starts; leaks is the stage that looks for secrets in them.
+logged() {
+    mkdir -p .local/logs
+    exec > >(tee ".local/logs/$1.log") 2>&1
+}
+leaks() { stage "no secret in any log" 2m go run ./tests/leaks .local/logs; }

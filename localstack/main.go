@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,7 @@ type options struct {
 	Globex string `default:"127.0.0.1:8092" help:"Address of the ServiceDesk Plus of client globex."`
 	Quiet  bool   `help:"The stand-ins send no webhooks of their own."`
 	Lambda bool   `help:"Run the product as its Lambda functions, built and run by a local Lambda runtime, on SQS: that of AWS_ENDPOINT_URL, or a stand-in."`
+	Log    string `help:"File of the product's log (default: log.jsonl in the folder)."`
 	Model  string `enum:"environment,scripted" default:"environment" help:"'environment': OPENAI_API_KEY and its like, or none. 'scripted': answers made from the evidence by a program, no language model."`
 }
 
@@ -73,7 +75,7 @@ func (c smokeCmd) Run(ctx context.Context) error {
 		return err
 	}
 	const free = "127.0.0.1:0"
-	o := options{Dir: dir, Addr: freeAddr(), Acme: free, Globex: free, Model: "scripted", Quiet: true, Lambda: c.Lambda}
+	o := options{Dir: dir, Addr: freeAddr(), Acme: free, Globex: free, Model: "scripted", Quiet: true, Lambda: c.Lambda, Log: cmp.Or(c.Log, filepath.Join(c.Dir, "logs", "smoke.jsonl"))}
 	s, err := start(ctx, o, func(line string) { fmt.Println(line) })
 	if err != nil {
 		return err

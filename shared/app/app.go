@@ -23,6 +23,7 @@ import (
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/llm/openai"
 	"github.com/deskhand/deskhand/shared/postgres"
+	"github.com/deskhand/deskhand/shared/postgres/budget"
 	"github.com/deskhand/deskhand/shared/postgres/canaries"
 	"github.com/deskhand/deskhand/shared/postgres/inventory"
 	"github.com/deskhand/deskhand/shared/postgres/ledger"
@@ -140,6 +141,7 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Now:       time.Now,
 		Log:       a.Log,
 		Outcomes:  a.outcomes,
+		Reserve:   budget.Store{DB: a.db}.Reserve,
 		Whose:     canaries.Store{DB: a.db}.Whose,
 		Unmapped:  unmapped.Store{DB: a.db}.Note,
 		Audit:     a.incident,

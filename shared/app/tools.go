@@ -40,7 +40,8 @@ type entry struct {
 func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	before, found := o.tools[c.ID]
+	key := c.ID + "/" + c.Values[tenant.ClosedStatus] // which a tenant may have of its own
+	before, found := o.tools[key]
 	dir := o.directory()
 	same := found && before.kind == c.Tool && maps.Equal(before.values, c.Values)
 	if same && before.checked.Equal(dir.Loaded) {
@@ -49,14 +50,18 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	networks := o.networks(dir, c)
 	if same && slices.EqualFunc(before.networks, networks, slices.Equal) {
 		before.checked = dir.Loaded
-		o.tools[c.ID] = before
+		o.tools[key] = before
 		return before.tool, nil
 	}
 	kind, err := Tools.Find(c.Tool)
 	if err != nil {
 		return nil, err
 	}
-	values, err := kind.Fill(c.Values)
+	values := maps.Clone(c.Values)
+	if !slices.ContainsFunc(kind.Form, func(f integration.Field) bool { return f.Name == tenant.ClosedStatus }) {
+		delete(values, tenant.ClosedStatus) // a tenant's names of what the tool tells by itself
+	}
+	values, err = kind.Fill(values)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +82,7 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	if found {
 		before.guard.CloseIdleConnections() // they may lead where this one may not
 	}
-	o.tools[c.ID] = entry{c.Tool, c.Values, networks, dir.Loaded, guard, tool}
+	o.tools[key] = entry{c.Tool, c.Values, networks, dir.Loaded, guard, tool}
 	return tool, nil
 }
 

@@ -107,9 +107,9 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 		return err
 	}
 	left := rereadAfter - c.Now().Sub(ev.Received)
-	if t.Resolution == "" && !t.Closed {
+	if !t.Closed && (t.Resolution == "" || !c.Directory().Tenants[m.Tenant].Settings.Solved(t.Status)) {
 		if left > 0 {
-			return queue.RetryAfter(left, errors.New("the ticket is still open and has no resolution"))
+			return queue.RetryAfter(left, errors.New("the ticket is still open and has no resolution, or a status that the tenant does not call solved"))
 		}
 		return queue.Discard(fmt.Errorf("ticket %s is not resolved", ev.Ref))
 	}
@@ -174,9 +174,11 @@ func (c *Catalogue) tool(ref ticket.Ref) (tenant.Connection, ticketing.Tool, err
 		return tenant.Connection{}, nil, queue.RetryAfter(time.Second, errors.New("the directory of tenants is not loaded yet"))
 	}
 	conn, err := d.Connection(ref.Tool, ref.Connection)
-	if _, errTenant := d.Tenant(ref.Tenant); err != nil || errTenant != nil {
+	t, errTenant := d.Tenant(ref.Tenant)
+	if err != nil || errTenant != nil {
 		return conn, nil, queue.Discard(errors.Join(err, errTenant))
 	}
+	conn = conn.For(t.Settings)
 	tool, err := c.Open(conn)
 	if err != nil {
 		return conn, nil, fmt.Errorf("open connection %s: %w", conn.ID, err)

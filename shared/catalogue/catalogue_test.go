@@ -171,6 +171,24 @@ func TestATicketThatStaysOpenIsNoPastTicket(t *testing.T) {
 	}
 }
 
+func TestATenantsOwnStatusesDecideWhatIsStored(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]int{"Fixed": 1, "fixed": 1, "Resolved": 0} {
+		d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Status: status, Resolution: "restarted"}}
+		c := newCatalogue(d)
+		c.Directory().Tenants["acme"] = tenant.Tenant{ID: "acme", Settings: tenant.Settings{ClosedStatuses: []string{"Fixed"}}}
+		var opened tenant.Connection
+		c.Open = func(conn tenant.Connection) (ticketing.Tool, error) { opened = conn; return d, nil }
+		err := c.Handle(t.Context(), resolved(t, ticket.Told{}))
+		if len(d.stored) != want || (want == 0) != (outcome(err) == queue.Again) {
+			t.Errorf("status %s: stored %v, %v", status, d.stored, err)
+		}
+		if opened.Values[tenant.ClosedStatus] != "Fixed" {
+			t.Errorf("the tool was opened with the statuses %q", opened.Values[tenant.ClosedStatus])
+		}
+	}
+}
+
 func TestATicketOfAnotherClientIsNeverStored(t *testing.T) {
 	t.Parallel()
 	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Globex Ltd", Resolution: "restarted"}}

@@ -104,11 +104,13 @@ func (c *Catalogue) refreshSystems(ctx context.Context, id tenant.ID) error {
 // also where it fails for one of them.
 func (c *Catalogue) eachConnection(id tenant.ID, do func(tenant.Connection, ticketing.Tool) error) error {
 	var errs []error
-	for _, conn := range c.Directory().Connections {
+	d := c.Directory()
+	settings := d.Tenants[id].Settings
+	for _, conn := range d.Connections {
 		if conn.Disabled || !conn.Serves(id) {
 			continue
 		}
-		tool, err := c.Open(conn)
+		tool, err := c.Open(conn.For(settings))
 		if err == nil {
 			err = do(conn, tool)
 		}

@@ -111,9 +111,10 @@ func (w *world) fails(t *testing.T, want string, args ...string) {
 func TestATenantIsShownAndEdited(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.ok(t, "tenant", "edit", "acme", "--name", "Acme \"GmbH\"", "--set", "note_format=markdown", "--set", "sources_off=history", "--set", "history_days=30")
+	w.ok(t, "tenant", "edit", "acme", "--name", "Acme \"GmbH\"", "--set", "note_format=markdown", "--set", "sources_off=history", "history_days=30",
+		"skip=subject:Sorry; I am away*,priority:P?", "model_rules=priority:High=openai/gpt-4o")
 	shown := w.ok(t, "tenant", "show", "acme")
-	for _, want := range []string{`"Acme \"GmbH\""`, "version 3", `"note_format": "markdown"`, "connection acme: servicedesk_plus, 1 signing secrets"} {
+	for _, want := range []string{`"Acme \"GmbH\""`, "version 3", `"note_format": "markdown"`, `"subject:Sorry; I am away*"`, `"priority:P?"`, `"priority:High=openai/gpt-4o"`, "connection acme: servicedesk_plus, 1 signing secrets"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%q is not in %s", want, shown)
 		}
@@ -125,6 +126,8 @@ func TestATenantIsShownAndEdited(t *testing.T) {
 	if days := w.directory.Tenants["acme"].Settings.HistoryDays; days != 0 {
 		t.Errorf("history_days = %d", days)
 	}
+	w.fails(t, "want setting=value", "tenant", "edit", "acme", "language")
+	w.fails(t, "skip: ", "tenant", "edit", "acme", "skip=Out of office*")
 	w.fails(t, "is no setting", "tenant", "edit", "acme", "--set", "colour=red")
 	w.fails(t, "note_format", "tenant", "edit", "acme", "--set", "note_format=rtf")
 	w.fails(t, "name: want", "tenant", "edit", "acme", "--name", "Acme \x1b[31m")

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/deskhand/deskhand/shared/admin"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -52,13 +52,14 @@ func (c oneTenant) find(ctx context.Context, d *Desk) (admin.Version[tenant.Tena
 
 type tenantEditCmd struct {
 	oneTenant
-	Name string            `help:"New name for people."`
-	Set  map[string]string `help:"A setting, such as note_format=markdown or sources_off=history,articles; nothing behind the = gives it its default. Repeatable; docs/configuration.md lists them."`
+	Settings []string `arg:"" optional:"" name:"setting=value" sep:"none" help:"Settings, such as language=de or sources_off=history,articles; nothing behind the = gives one its default. docs/configuration.md lists them."`
+	Name     string   `help:"New name for people."`
+	Set      []string `sep:"none" placeholder:"SETTING=VALUE" help:"The same, one each time."`
 }
 
 // Help gives an example.
 func (tenantEditCmd) Help() string {
-	return "Example: deskhand tenant edit acme --set shadow_mode=true --set history_days=180\n\nIt is effective everywhere within 10 seconds."
+	return "Example: deskhand tenant edit acme shadow_mode=true history_days=180 'skip=subject:Out of office*'\n\nIt is effective everywhere within 10 seconds."
 }
 
 func (c tenantEditCmd) Run(ctx context.Context, p *Program) error {
@@ -68,8 +69,12 @@ func (c tenantEditCmd) Run(ctx context.Context, p *Program) error {
 			return err
 		}
 		settings := v.Value.Settings
-		for _, name := range slices.Sorted(maps.Keys(c.Set)) {
-			if err := settings.Set(name, c.Set[name]); err != nil {
+		for _, setting := range append(c.Settings, c.Set...) {
+			name, value, ok := strings.Cut(setting, "=")
+			if !ok {
+				return fmt.Errorf("%.50q: want setting=value", setting)
+			}
+			if err := settings.Set(name, value); err != nil {
 				return err
 			}
 		}

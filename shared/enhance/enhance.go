@@ -43,6 +43,10 @@ type Enhancer struct {
 	Log       *slog.Logger
 	Outcomes  *Outcomes
 
+	// Reserve takes the tokens of a call from what the tenant may use today, which
+	// limit bounds; ok is false where that is used up. settle puts the tokens
+	// that were used in their place. It is asked only where a tenant has a limit.
+	Reserve func(ctx context.Context, id tenant.ID, tokens, limit int) (settle func(ctx context.Context, used int) error, ok bool, err error)
 	// Whose gives the owners of canaries; what nobody owns is left out. It is
 	// asked only where a text holds what looks like one.
 	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)
@@ -97,7 +101,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 		return e.underItsKey(ctx, attempt, record, judge, ev.As(t.Key))
 	}
 	record.Revision = t.Revision()
-	if record.Skipped = skip(t, attempt); record.Skipped != "" {
+	if record.Skipped = e.skip(ctx, c, t, attempt); record.Skipped != "" {
 		return e.finish(ctx, attempt, record)
 	}
 	if err := e.write(ctx, c, ev, briefing{ticket: t, told: told}, &record); err != nil {
@@ -172,7 +176,7 @@ func (e *Enhancer) client(ref ticket.Ref) (client, error) {
 	if !conn.Serves(ref.Tenant) {
 		return client{}, queue.Discard(fmt.Errorf("connection %s does not serve tenant %s (any more)", conn.ID, ref.Tenant))
 	}
-	tool, err := e.Open(conn)
+	tool, err := e.Open(conn.For(t.Settings))
 	if err != nil {
 		return client{}, fmt.Errorf("open connection %s: %w", conn.ID, err)
 	}
@@ -229,15 +233,22 @@ func (e *Enhancer) underItsKey(ctx context.Context, a Attempt, r Enhancement, ju
 	return e.finish(ctx, a, r)
 }
 
-// skip gives the reason why the ticket needs no note, or "".
-func skip(t ticket.Ticket, a Attempt) string {
-	if t.Closed {
-		return "the ticket is closed"
+// skip gives the reason why the ticket needs no note, or "", and counts it.
+func (e *Enhancer) skip(ctx context.Context, c client, t ticket.Ticket, a Attempt) (reason string) {
+	rule := c.tenant.Settings.SkippedBy(t.Field)
+	var kind string
+	switch {
+	case t.Closed:
+		kind, reason = "closed", "the ticket is closed"
+	case rule != "":
+		kind, reason = "rule", "the tenant's rule "+rule
+	case a.Revision == t.Revision() && !a.Posting:
+		kind, reason = "unchanged", "the ticket did not change since its last note"
+	default:
+		return ""
 	}
-	if a.Revision == t.Revision() && !a.Posting {
-		return "the ticket did not change since its last note"
-	}
-	return ""
+	metric.EnhancementsSkipped.Add(ctx, 1, metric.With(metric.Tenant(string(c.tenant.ID)), metric.Reason(kind)))
+	return reason
 }
 
 // gather asks the tenant's sources. Evidence with another tenant's canary is

@@ -43,9 +43,14 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 	if err := e.noForeign(ctx, ev, "the prompt", request.System, request.User); err != nil {
 		return draft{}, err
 	}
+	settle, ok, err := e.reserve(ctx, c, request)
+	if err != nil || !ok {
+		return draft{missing: "the language model's tokens for today are used up"}, err
+	}
 	reply, err := e.complete(ctx, request)
 	d := draft{model: reply.Model, usage: reply.Usage}
 	e.meter(ctx, c, reply, hidden, err)
+	settle(ctx, reply.Usage, err)
 	if err != nil {
 		d.missing = unanswered(err)
 		return d, nil
@@ -56,6 +61,39 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 	}
 	return d, nil
 }
+
+// reserve takes the tokens of the request from the tenant's budget of the day,
+// where it has one: before the call, so that workers at the same time know of
+// each other. settle takes what was used instead; where the endpoint does not
+// tell, and where the process dies, what was reserved stays taken.
+func (e *Enhancer) reserve(ctx context.Context, c client, r llm.Request) (settle func(context.Context, llm.Usage, error), ok bool, err error) {
+	limit := c.tenant.Settings.DailyTokens
+	if limit == 0 {
+		return func(context.Context, llm.Usage, error) {}, true, nil
+	}
+	put, ok, err := e.Reserve(ctx, c.tenant.ID, (len(r.System)+len(r.User))/bytesPerToken+r.MaxTokens, limit)
+	if err != nil {
+		return nil, false, fmt.Errorf("reserve tokens of the model: %w", err)
+	}
+	if !ok {
+		e.Log.WarnContext(ctx, "the model is not asked", "operation", "llm_call", "reason", "daily_tokens", "limit", limit)
+		return nil, false, nil
+	}
+	return func(ctx context.Context, u llm.Usage, failed error) {
+		used := u.PromptTokens + u.OutputTokens
+		if failed == nil && used == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
+		defer cancel()
+		if err := put(ctx, used); err != nil {
+			e.Log.WarnContext(ctx, "the reserved tokens stay taken", "operation", "llm_call", "error", err.Error())
+		}
+	}, true, nil
+}
+
+// bytesPerToken is fewer than most texts have, so that more is reserved than used.
+const bytesPerToken = 3
 
 // hider takes out what must not leave the tenant, before anything is cut: half
 // a key is not recognised.

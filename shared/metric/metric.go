@@ -40,6 +40,9 @@ const (
 var (
 	// EnhancementRequests counts enhancement jobs by how they ended.
 	EnhancementRequests = counter("enhancement_requests_total", "Enhancement jobs, by tenant and how they ended")
+	// EnhancementsSkipped counts jobs that ended without a note, by why: closed,
+	// unchanged, or a rule of the tenant.
+	EnhancementsSkipped = counter("enhancements_skipped_total", "Enhancement jobs that needed no note, by tenant and why")
 	// EnhancementDuration is the time from pickup to the end of a job, in seconds.
 	EnhancementDuration = seconds("enhancement_duration_seconds", "Time of one enhancement job from pickup to its end")
 	// EnhancementAge is the time from the webhook to the note, in seconds.
@@ -102,6 +105,9 @@ func Source(name string) attribute.KeyValue { return attribute.String("source", 
 
 // Event says which kind of security event it was: "foreign_canary".
 func Event(kind string) attribute.KeyValue { return attribute.String("kind", kind) }
+
+// Reason is why something was not done.
+func Reason(kind string) attribute.KeyValue { return attribute.String("reason", kind) }
 
 // Direction says which way tokens went: "prompt" or "output".
 func Direction(way string) attribute.KeyValue { return attribute.String("direction", way) }

@@ -102,6 +102,20 @@ func TestTheSettingsGoWithTheRequest(t *testing.T) {
 	}
 }
 
+func TestTheTenantsLanguageIsAsked(t *testing.T) {
+	t.Parallel()
+	in := acme()
+	in.Settings.Language = "de"
+	in.Settings.ModelRules = []string{"priority:high=vendor/huge"}
+	r := prompt.Build(in)
+	if !strings.Contains(r.System, "BCP 47 tag de,") || strings.Contains(r.System, "the language of the ticket.") || strings.Contains(r.System, "%!") {
+		t.Errorf("the rules are:\n%s", r.System)
+	}
+	if r.Model != "vendor/huge" {
+		t.Errorf("a ticket of priority %s is for %s", in.Ticket.Priority, r.Model)
+	}
+}
+
 func TestTheRequesterStaysOut(t *testing.T) {
 	t.Parallel()
 	if r := prompt.Build(acme()); strings.Contains(r.System+r.User, "Ann Doe") {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,18 @@ const (
 	maxSetting     = 200 // characters of a text
 	maxHistoryDays = 3650
 	maxPerMinute   = 100_000
+	maxStatuses    = 20
+	maxDailyTokens = 1_000_000_000
 )
+
+// language is the form of a BCP 47 tag. It goes into the prompt, so nothing else
+// may.
+var language = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`)
+
+// short tells whether a text is one line that is not too long.
+func short(text string) bool {
+	return len(text) <= maxSetting && !strings.ContainsFunc(text, unicode.IsControl)
+}
 
 // Check says everything that is wrong with settings, by the names that the API
 // and the command use. sources are the evidence sources that can be switched off.
@@ -28,7 +40,7 @@ func (s Settings) Check(sources []string) error {
 	}
 	want(slices.Contains([]string{"", "html", "markdown"}, s.NoteFormat), "note_format", "html or markdown")
 	for name, text := range map[string]string{"model": s.Model, "app_referer": s.AppReferer, "app_title": s.AppTitle} {
-		want(len(text) <= maxSetting && !strings.ContainsFunc(text, unicode.IsControl), name, fmt.Sprintf("at most %d characters on one line", maxSetting))
+		want(short(text), name, fmt.Sprintf("at most %d characters on one line", maxSetting))
 	}
 	for _, source := range s.SourcesOff {
 		want(slices.Contains(sources, source), "sources_off", "names of "+strings.Join(sources, ", "))
@@ -36,8 +48,14 @@ func (s Settings) Check(sources []string) error {
 	want(len(s.SourcesOff) <= len(sources), "sources_off", "each name once")
 	want(s.HistoryDays >= 0 && s.HistoryDays <= maxHistoryDays, "history_days", fmt.Sprintf("0 to %d", maxHistoryDays))
 	want(s.WebhooksPerMinute >= 0 && s.WebhooksPerMinute <= maxPerMinute, "webhooks_per_minute", fmt.Sprintf("0 to %d", maxPerMinute))
+	want(s.Language == "" || language.MatchString(s.Language), "language", "a BCP 47 tag such as de or pt-BR")
+	want(len(s.ClosedStatuses) <= maxStatuses, "closed_statuses", fmt.Sprintf("at most %d names", maxStatuses))
+	for _, status := range s.ClosedStatuses {
+		want(short(status) && strings.TrimSpace(status) != "" && !strings.Contains(status, ","), "closed_statuses", "names without commas")
+	}
+	want(s.DailyTokens >= 0 && s.DailyTokens <= maxDailyTokens, "daily_tokens", fmt.Sprintf("0 to %d", maxDailyTokens))
 	_, err := s.Networks()
-	return errors.Join(append(errs, err)...)
+	return errors.Join(append(errs, s.checkRules(), err)...)
 }
 
 // SettingsMarkdown is the table of a tenant's settings for docs/configuration.md.
@@ -53,8 +71,8 @@ func SettingsMarkdown() string {
 }
 
 // Set sets the setting of this name from text, as people write it: true or
-// false, a number, or names with commas between them. Nothing at all gives it
-// its default. Check says whether the value is allowed.
+// false, a number, or names and rules with commas between them, or on a line
+// each where one has a comma. Nothing at all gives it its default. Check says whether the value is allowed.
 func (s *Settings) Set(name, text string) error {
 	fields := reflect.ValueOf(s).Elem()
 	var names []string
@@ -83,7 +101,11 @@ func (s *Settings) Set(name, text string) error {
 		field.SetInt(int64(n))
 	default: // names
 		var list []string
-		for part := range strings.SplitSeq(text, ",") {
+		between := ","
+		if strings.Contains(text, "\n") {
+			between = "\n"
+		}
+		for part := range strings.SplitSeq(text, between) {
 			if part = strings.TrimSpace(part); part != "" {
 				list = append(list, part)
 			}

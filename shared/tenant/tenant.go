@@ -6,6 +6,7 @@ package tenant
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -53,6 +54,11 @@ type Settings struct {
 	AppTitle          string   `json:"app_title,omitempty" doc:"X-Title that is sent to the model endpoint."`
 	HistoryDays       int      `json:"history_days,omitempty" doc:"Age limit of similar tickets in days; 0: none."`
 	WebhooksPerMinute int      `json:"webhooks_per_minute,omitempty" doc:"How many genuine webhooks a minute are taken; 0: WEBHOOKS_PER_MINUTE of the installation. Only an administrator of all tenants may change it."`
+	Language          string   `json:"language,omitempty" doc:"Language that the model writes the note's bullets in, as a BCP 47 tag such as de or pt-BR; empty: that of the ticket. Headings and fixed sentences of the note stay English."`
+	ClosedStatuses    []string `json:"closed_statuses,omitempty" doc:"Names by which the tenant's tool calls a ticket solved, in any case of letters; none: those of the connection. Import, catalogue, search and notes go by them."`
+	Skip              []string `json:"skip,omitempty" doc:"Tickets that get no note: rules like subject:Out of office* or requester:mailer-daemon@*. The field is subject, requester (name or address), status, priority or site; the pattern is the whole field in any case of letters, where * is any text and ? one character. At most 50."`
+	ModelRules        []string `json:"model_rules,omitempty" doc:"Other models for tickets of a priority: rules like priority:High=openai/gpt-4o, patterns as for skip. The first that matches decides; none: model. At most 50."`
+	DailyTokens       int      `json:"daily_tokens,omitempty" doc:"Tokens of the model a day (UTC) after which notes are written from the evidence alone, and say so; 0: no limit. The call that passes it is still made."`
 	AllowedNetworks   []string `json:"allowed_networks,omitempty" doc:"Networks (10.1.0.0/16) besides public addresses where the tenant's tools may be; none: public addresses only. Only an administrator of all tenants may change it."`
 }
 
@@ -77,6 +83,13 @@ func (s Settings) Networks() (networks []netip.Prefix, err error) {
 // Off tells whether the tenant does not want this evidence source asked.
 func (s Settings) Off(source string) bool { return slices.Contains(s.SourcesOff, source) }
 
+// Solved tells whether a past ticket with this status counts as solved: where
+// the tenant names no statuses, and where the ticket's is not known, it does.
+func (s Settings) Solved(status string) bool {
+	return len(s.ClosedStatuses) == 0 || status == "" ||
+		slices.ContainsFunc(s.ClosedStatuses, func(name string) bool { return strings.EqualFold(name, status) })
+}
+
 // Connection is an instance of a ticketing tool: its kind, how to reach it,
 // and which tenants its tickets belong to.
 type Connection struct {
@@ -93,6 +106,23 @@ type Connection struct {
 	// The key "" takes every ticket, and stands alone: a connection of a
 	// single client.
 	Routes map[string]ID
+}
+
+// ClosedStatus is the value of a connection that has the names of the statuses
+// that end a ticket, with commas between them, in every tool that has such
+// names.
+const ClosedStatus = "closed_status"
+
+// For gives the connection as a tenant with these settings uses it: the
+// tenant's ClosedStatuses take the place of the connection's own.
+func (c Connection) For(s Settings) Connection {
+	if len(s.ClosedStatuses) > 0 {
+		values := integration.Values{}
+		maps.Copy(values, c.Values)
+		values[ClosedStatus] = strings.Join(s.ClosedStatuses, ",")
+		c.Values = values
+	}
+	return c
 }
 
 // Route gives the tenant that owns tickets of the tool's account. An account

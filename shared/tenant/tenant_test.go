@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -56,6 +57,26 @@ func TestTheDirectoryKnowsOnlyWhatIsActive(t *testing.T) {
 	}
 	if got, err := directory.Connection("sdp", "shared"); err != nil || got.ID != "shared" {
 		t.Errorf("Connection = %v, %v", got.ID, err)
+	}
+}
+
+func TestATenantsStatusesTakeThePlaceOfTheConnections(t *testing.T) {
+	t.Parallel()
+	for _, values := range []integration.Values{nil, {"closed_status": "Closed", "base_url": "https://x.example"}} {
+		conn := tenant.Connection{ID: "acme", Values: values}
+		own := conn.For(tenant.Settings{ClosedStatuses: []string{"Fixed", "Done"}})
+		if own.Values[tenant.ClosedStatus] != "Fixed,Done" || own.Values["base_url"] != values["base_url"] {
+			t.Errorf("%v became %v", values, own.Values)
+		}
+		if got := conn.For(tenant.Settings{}); got.Values[tenant.ClosedStatus] != values[tenant.ClosedStatus] {
+			t.Errorf("without statuses of its own, %v became %v", values, got.Values)
+		}
+	}
+	s := tenant.Settings{ClosedStatuses: []string{"Fixed"}}
+	for status, want := range map[string]bool{"FIXED": true, "": true, "Open": false} {
+		if s.Solved(status) != want || !(tenant.Settings{}).Solved(status) {
+			t.Errorf("status %q: solved %v", status, !want)
+		}
 	}
 }
 

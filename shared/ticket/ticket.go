@@ -42,6 +42,7 @@ type Ticket struct {
 	Account     string // the tool's own client, organisation or project
 	Site        string
 	Requester   string
+	Email       string // the requester's
 	Resolution  string
 	URL         string // for people
 	Created     time.Time
@@ -55,6 +56,24 @@ type Ticket struct {
 func (t Ticket) Revision() string {
 	fold := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	return hash(fold(t.Subject), fold(t.Description), fold(t.Priority), fold(t.Requester))
+}
+
+// Field gives the values of a field that a tenant's rules may name: of the
+// requester, name and address. Of another name it gives none.
+func (t Ticket) Field(name string) []string {
+	switch name {
+	case "subject":
+		return []string{t.Subject}
+	case "requester":
+		return []string{t.Requester, t.Email}
+	case "status":
+		return []string{t.Status}
+	case "priority":
+		return []string{t.Priority}
+	case "site":
+		return []string{t.Site}
+	}
+	return nil
 }
 
 // Text is what retrieval reads: subject and description.

@@ -34,6 +34,8 @@ var rules = []rule{
 	{"nothing is left for later", nothingForLater},
 	{"no file names a package registry", noRegistryHosts},
 	{"tenant tables are protected", tenantTablesProtected},
+	{"links lead somewhere", links},
+	{"documents name commands that exist", namedCommands},
 }
 
 func TestTheRepositoryKeepsTheHouseRules(t *testing.T) {
@@ -41,6 +43,9 @@ func TestTheRepositoryKeepsTheHouseRules(t *testing.T) {
 	r := repository{Packages: packages(t), Texts: texts(t), Tables: tables(t)}
 	if len(r.Packages) < 10 || len(r.Texts) < 30 || len(r.Tables) < 5 {
 		t.Fatalf("saw only %d packages, %d files and %d tenant tables", len(r.Packages), len(r.Texts), len(r.Tables))
+	}
+	if len(verbsOf(r)["tenant"]) < 5 || len(verbsOf(r)) < 10 {
+		t.Fatalf("saw only the commands %v", verbsOf(r))
 	}
 	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {
@@ -114,6 +119,11 @@ var breaches = []struct {
 	{"shared has no init", "shared/app/a.go", "package app\nfunc init() {}", "package app\nfunc (T) init() {}", "a.go:2: init runs"},
 	{"nothing is left for later", "shared/app/a.go", "package app\n// TO" + "DO: more", "package app\n// TO" + "DO(#7): more", "a.go:2: something is left"},
 	{"no file names a package registry", "Makefile", "\nGOPROXY=https://proxy." + "golang.org", "GOPROXY?=", "Makefile:2 names the package registry"},
+	{"links lead somewhere", "docs/x.md", "# X\n[y](gone.md)", "# X Y\n[x](x.md) [y](../docs) [z](#x-y) `[w](gone.md)`", "docs/x.md:2: links to gone.md"},
+	{"links lead somewhere", "docs/x.md", "# X\n[y](#y)", "# `Y`, and X\n[y](#y-and-x)", "docs/x.md has no such heading"},
+	{"documents name commands that exist", "docs/x.md", "Run `make nonsense`.", "We make nonsense.", "docs/x.md:1: names make nonsense"},
+	{"documents name commands that exist", "docs/x.md", "```\n$ deskhand nonsense\n```", "deskhand nonsense", "docs/x.md:2: names deskhand nonsense"},
+	{"documents name commands that exist", "docs/x.md", "`.ci/nonsense --full`", "`.citadel`", "names .ci/nonsense"},
 	{"tenant tables are protected", "open_table", "open", "forced", "CALL protect('open_table')"},
 }
 

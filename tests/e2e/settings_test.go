@@ -2,129 +2,147 @@ package e2e_test
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// effective is how soon a change has to be effective in every process.
-const effective = 10 * time.Second
-
-// fleet is several built webhook functions, and a built admin function, each a
-// process of its own, on one database.
-type fleet struct {
-	*world
-	takers []*process
-	admin  *process
-	sent   int
-}
-
-func newFleet(t *testing.T) *fleet {
+// configured starts an installation whose acme has these settings, and whose
+// globex has none.
+func configured(t *testing.T, settings ...string) *world {
 	t.Helper()
-	f := &fleet{world: build(t)}
-	f.admin = f.start("admin", "ADMIN_BASIC=anna:correct horse")
-	for range 2 {
-		f.takers = append(f.takers, f.takesWebhooks())
-	}
-	f.url = f.admin.url
-	f.eventually("the admin function is ready", 20*time.Second, func() bool {
-		code, _ := f.get("/readyz")
-		return code == http.StatusOK
-	})
-	return f
-}
-
-// answers sends a new webhook of the tenant to a process.
-func (f *fleet) answers(p *process, id tenant.ID) int {
-	f.t.Helper()
-	f.sent++
-	f.url = p.url
-	code, _, _ := f.send(said(id, "request.created", fmt.Sprint(5000+f.sent)))
-	return code
-}
-
-// change calls the admin API.
-func (f *fleet) change(method, path, version, body string) {
-	f.t.Helper()
-	r, err := http.NewRequestWithContext(f.t.Context(), method, f.admin.url+"/api/v1"+path, strings.NewReader(body))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	r.SetBasicAuth("anna", "correct horse")
-	r.Header.Set("If-Match", version)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if text, err := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 || err != nil {
-		f.t.Fatalf("%s %s answers %d %s, %v", method, path, resp.StatusCode, text, err)
-	}
-}
-
-// follow wants every process to answer a tenant's webhooks with the status,
-// within the time in which a change is effective.
-func (f *fleet) follow(id tenant.ID, status int) {
-	f.t.Helper()
-	since := time.Now()
-	for i, p := range f.takers {
-		f.eventually(fmt.Sprintf("process %d answers %s with %d", i, id, status), effective-time.Since(since), func() bool {
-			return f.answers(p, id) == status
-		})
-		f.t.Logf("process %d follows after %s", i, time.Since(since).Round(10*time.Millisecond))
-	}
-}
-
-// TestAChangeIsEffectiveInEveryProcessWithinTenSeconds changes a tenant in one
-// process, by the API and by the command, and asks two others.
-func TestAChangeIsEffectiveInEveryProcessWithinTenSeconds(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t)
-	f.follow("acme", http.StatusAccepted)
-
-	f.change(http.MethodPut, "/tenants/acme", `"1"`, `{"name":"Acme","settings":{"webhooks_per_minute":1}}`)
-	f.follow("acme", http.StatusTooManyRequests)
-
-	f.cli("tenant", "disable", "acme")
-	f.follow("acme", http.StatusUnauthorized)
-	for _, p := range f.takers {
-		if code := f.answers(p, "globex"); code != http.StatusAccepted {
-			t.Errorf("the other tenant is answered %d", code)
-		}
-	}
-}
-
-// TestFailuresCountAgainstTheSourceBeforeTheProxies has two senders behind one
-// proxy: one that fails again and again, and writes ever new addresses, and one
-// that fails once.
-func TestFailuresCountAgainstTheSourceBeforeTheProxies(t *testing.T) {
-	t.Parallel()
 	w := build(t)
-	w.url = w.start("webhook", "TRUSTED_PROXIES=1").url
-	w.eventually("the webhook function is ready", 20*time.Second, func() bool {
-		code, _ := w.get("/readyz")
-		return code == http.StatusOK
-	})
-	forged := func(forwarded string) int {
-		d := said("acme", "request.created", "1")
-		d.key, d.header = signing("globex"), map[string]string{"X-Forwarded-For": forwarded}
-		code, _, _ := w.send(d)
-		return code
-	}
-	for i := range 30 {
-		if code := forged(fmt.Sprintf("198.51.100.%d, 203.0.113.7", i)); code != http.StatusUnauthorized {
-			t.Fatalf("failure %d is answered %d", i+1, code)
+	w.cli(append([]string{"tenant", "edit", "acme"}, settings...)...)
+	w.run()
+	return w
+}
+
+// prompted gives the model that was asked about a ticket, and all that it was
+// told; "" where none was.
+func (w *world) prompted(about string) (model, told string) {
+	for _, c := range w.model.Calls() {
+		if text := fmt.Sprint(c.Body.Messages); strings.Contains(text, about) {
+			return c.Body.Model, text
 		}
 	}
-	if code := forged("198.51.100.99, 203.0.113.7"); code != http.StatusTooManyRequests {
-		t.Errorf("a source that forges where it comes from is answered %d", code)
+	return "", ""
+}
+
+func TestSkipRulesEndAJobWithTheirReason(t *testing.T) {
+	t.Parallel()
+	w := configured(t, "skip=subject:Out of office*,requester:mailer-daemon@*,status:On hold")
+	open := func(id tenant.ID, subject, email, status string) row {
+		key := w.desks[id].AddTicket(ticket.Ticket{Subject: subject, Description: "The printer hangs.", Requester: "Mail System", Email: email, Status: status})
+		return w.ended(w.created(id, key))
 	}
-	if code := forged("203.0.113.8"); code != http.StatusUnauthorized {
-		t.Errorf("another source behind the same proxy is answered %d", code)
+	for _, c := range []struct {
+		subject, email, status, rule string
+	}{
+		{"OUT OF OFFICE: back on Monday", "", "Open", "subject:Out of office*"},
+		{"Undelivered", "MAILER-DAEMON@mx.acme.example", "Open", "requester:mailer-daemon@*"},
+		{"Printer", "", "On Hold", "status:On hold"},
+		{"Re: Out of office", "ana@acme.example", "Open", ""},
+	} {
+		want := ""
+		if c.rule != "" {
+			want = "the tenant's rule " + c.rule
+		}
+		if r := open("acme", c.subject, c.email, c.status); r.Status != "completed" || r.Skipped != want {
+			t.Errorf("%s: %+v, want skipped %q", c.subject, r, want)
+		}
 	}
+	if r := open("globex", "Out of office", "mailer-daemon@globex.example", "Open"); r.Skipped != "" {
+		t.Errorf("acme's rule is held against globex: %+v", r)
+	}
+	if _, page := w.get("/metrics"); !strings.Contains(page, `enhancements_skipped_total{reason="rule",tenant_id="acme"`) {
+		t.Error("no metric tells of the skipped jobs")
+	}
+}
+
+func TestTheModelIsToldTheLanguageAndChosenByPriority(t *testing.T) {
+	t.Parallel()
+	w := configured(t, "language=pt-BR", "model=usual", "model_rules=priority:high=openai/gpt-4o,priority:*urgent*=large")
+	ask := func(id tenant.ID, subject, priority string) (model, told string) {
+		w.ended(w.created(id, w.desks[id].AddTicket(ticket.Ticket{Subject: subject, Description: "The printer hangs.", Priority: priority, Status: "Open"})))
+		return w.prompted(subject)
+	}
+	for priority, want := range map[string]string{"High": "openai/gpt-4o", "Very urgent": "large", "Low": "usual"} {
+		model, told := ask("acme", "Printer of priority "+priority, priority)
+		if model != want {
+			t.Errorf("priority %s: model %q, want %q", priority, model, want)
+		}
+		if !strings.Contains(told, "BCP 47 tag pt-BR") {
+			t.Errorf("priority %s: the language is not told", priority)
+		}
+	}
+	if model, told := ask("globex", "Printer of globex", "High"); model != "scripted" || !strings.Contains(told, "the language of the ticket.") {
+		t.Errorf("globex has acme's settings: %q, %s", model, told)
+	}
+}
+
+func TestATenantsOwnStatusesSayWhatIsSolved(t *testing.T) {
+	t.Parallel()
+	w := configured(t, "closed_statuses=Done,Fixed")
+	solved := time.Now().AddDate(0, 0, -20)
+	for _, id := range []tenant.ID{"acme", "globex"} {
+		for i, status := range []string{"Fixed", "Closed"} {
+			w.desks[id].AddTicket(ticket.Ticket{
+				Key: fmt.Sprint(700 + i), Subject: "Print queue on PRN-03 stuck, jobs wait", Description: "All print jobs to PRN-03 wait in the queue.",
+				Closed: true, Status: status, Resolution: "Restarted the spooler, as in " + status + ".", Created: solved, Resolved: solved,
+			})
+		}
+		w.cli("import", "--tenant", string(id), "--days", "90")
+	}
+	for id, want := range map[tenant.ID]string{"acme": "700", "globex": "701"} {
+		var stored string
+		if err := w.owner.QueryRow(t.Context(), "SELECT string_agg(ticket_id, ',') FROM ticket_history WHERE tenant_id = $1 AND connection_id <> '_canary'", id).Scan(&stored); err != nil || stored != want {
+			t.Errorf("%s: tickets %s were imported, want %s (%v)", id, stored, want, err)
+		}
+		key := w.desks[id].AddTicket(printing)
+		w.created(id, key)
+		if note := w.note(id, key); !strings.Contains(note.Body, want) {
+			t.Errorf("%s: the note does not name ticket %s:\n%s", id, want, note.Body)
+		}
+	}
+	done := w.desks["acme"].AddTicket(ticket.Ticket{Subject: "Printer", Description: "It hangs.", Status: "Done"})
+	if r := w.ended(w.created("acme", done)); r.Skipped != "the ticket is closed" {
+		t.Errorf("a ticket that acme calls done: %+v", r)
+	}
+}
+
+func TestATenantOverItsTokensGetsNotesFromTheEvidence(t *testing.T) {
+	t.Parallel()
+	w := configured(t, "daily_tokens=1")
+	const usedUp = "tokens for today are used up"
+	note := func(id tenant.ID, subject string) string {
+		key := w.desks[id].AddTicket(ticket.Ticket{Subject: subject, Description: "The printer hangs.", Status: "Open"})
+		w.ended(w.created(id, key))
+		return w.note(id, key).Body
+	}
+	for i, want := range []bool{false, true, true} { // the first passes the limit
+		subject := fmt.Sprintf("Printer %d", i)
+		body := note("acme", subject)
+		model, _ := w.prompted(subject)
+		if strings.Contains(body, usedUp) != want || (model == "") != want {
+			t.Errorf("note %d: used up: want %v, and model %q was asked:\n%s", i, want, model, body)
+		}
+	}
+	if body := note("globex", "Printer of globex"); strings.Contains(body, usedUp) {
+		t.Error("acme's tokens are taken from globex")
+	}
+	if n := w.count("SELECT tokens FROM model_use WHERE tenant_id = 'acme'"); n < 1 || n != w.count("SELECT sum((usage->>'prompt_tokens')::int + (usage->>'output_tokens')::int) FROM enhancement_history WHERE tenant_id = 'acme'") {
+		t.Errorf("%d tokens are counted, which is not what was used", n)
+	}
+}
+
+// count gives the number that a statement gives to the owner.
+func (w *world) count(sql string) (n int) {
+	w.t.Helper()
+	if err := w.owner.QueryRow(w.t.Context(), sql).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }

@@ -36,6 +36,7 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
+	"github.com/deskhand/deskhand/tests/keep"
 )
 
 var (
@@ -137,6 +138,7 @@ func buildOn(t *testing.T, db pgtest.DB) *world {
 	}
 	model, modelURL := llmtest.Start(t)
 	w := &world{t: t, db: db, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t), built: sound}
+	keep.Log(t, w.log.String)
 	t.Cleanup(w.nothingLeaked)
 	w.desks = map[tenant.ID]*servicedeskplusfake.Server{
 		"acme": servicedeskplusfake.New(servicedeskplusfake.Options{

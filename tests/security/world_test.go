@@ -33,6 +33,7 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
 	"github.com/deskhand/deskhand/shared/webhook"
+	"github.com/deskhand/deskhand/tests/keep"
 )
 
 // tally counts what a test tried, and what went through that must not.
@@ -110,6 +111,7 @@ func start(t *testing.T) *world {
 		t: t, owner: db.Owner(t), model: model, log: &lines{}, redis: miniredis.RunT(t),
 		desks: map[tenant.ID]*servicedeskplusfake.Server{}, sites: map[tenant.ID]string{},
 	}
+	keep.Log(t, w.log.String)
 	addr := freeAddr(t)
 	w.url = "http://" + addr
 	w.cfg = config.Config{

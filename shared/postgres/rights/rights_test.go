@@ -36,6 +36,7 @@ INSERT INTO system_addresses SELECT tenant_id, '10.0.0.7', id FROM systems WHERE
 INSERT INTO postings SELECT tenant_id, 'ticket', 'printer', id, 1, 1 FROM ticket_history WHERE tenant_id = '$1';
 INSERT INTO corpora VALUES ('$1', 'ticket', 1, 1);
 INSERT INTO corpus_terms VALUES ('$1', 'ticket', 'printer', 1);
+INSERT INTO model_use VALUES ('$1', '2026-03-22', 100);
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now());
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop');
 INSERT INTO audit_events (tenant_id, operation, actor, status) VALUES ('$1', 'seed', 'test', 'success')`

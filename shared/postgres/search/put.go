@@ -27,8 +27,8 @@ const chunk = 100
 // there before.
 const upsertTicket = `
 INSERT INTO ticket_history AS h (tenant_id, connection_id, ticket_id, source, number, subject, description,
-    resolution, priority, requester, site, url, created_at, resolved_date)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    resolution, priority, requester, site, url, created_at, resolved_date, status)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     source = EXCLUDED.source, ingested_at = now(),
     number = coalesce(nullif(EXCLUDED.number, ''), h.number),
@@ -39,6 +39,7 @@ ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     requester = coalesce(nullif(EXCLUDED.requester, ''), h.requester),
     site = coalesce(nullif(EXCLUDED.site, ''), h.site),
     url = coalesce(nullif(EXCLUDED.url, ''), h.url),
+    status = coalesce(nullif(EXCLUDED.status, ''), h.status),
     created_at = coalesce(EXCLUDED.created_at, h.created_at),
     resolved_date = coalesce(EXCLUDED.resolved_date, h.resolved_date)
 RETURNING id, xmax <> 0, subject, description, resolution <> '', coalesce(resolved_date, created_at)`
@@ -68,7 +69,7 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 		w.tenant, connection, clean(t.Key, maxLine), source,
 		clean(t.Number, maxLine), clean(t.Subject, maxLine), clean(t.Description, maxText), clean(t.Resolution, maxText),
 		clean(t.Priority, maxLine), clean(t.Requester, maxLine), clean(t.Site, maxLine), clean(t.URL, maxLine),
-		orNull(t.Created), orNull(t.Resolved),
+		orNull(t.Created), orNull(t.Resolved), clean(t.Status, maxLine),
 	}
 	w.rows.Queue(upsertTicket, args...).QueryRow(func(row pgx.Row) error {
 		var id int64

@@ -2,6 +2,8 @@ package search
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,6 +226,32 @@ func TestHistoryDaysLimitsTheAge(t *testing.T) {
 		q.Settings.HistoryDays = days
 		if items := w.askAs(t, q); len(items) != want {
 			t.Errorf("limit of %d days: found %d, want %d", days, len(items), want)
+		}
+	}
+}
+
+// A tenant's own statuses are held against what is stored, also where they were
+// set after it was.
+func TestOnlyWhatTheTenantCallsSolvedIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i, status := range []string{"Fixed", "Closed", "", "Rejected", "Rejected", "Rejected", "Rejected", "Rejected", "Rejected"} {
+		past := solved(fmt.Sprint(i+1), "Outlook crashes at start", "Outlook crashes with the add-in Zoom", "Removed the add-in")
+		past.Status = status
+		past.Resolved = today.AddDate(0, 0, i-20) // the rejected ones are the newest, and rank first
+		w.put(t, acme, past)
+		w.put(t, globex, past)
+	}
+	q := evidence.Query{Tenant: acme, Connection: "desk", Ticket: ticket.Ticket{Subject: "Outlook crashes", Description: "crash at start, add-in Zoom"}}
+	for statuses, want := range map[string]string{"": "5 found", "fixed": "#1 #3", "FIXED,closed": "#1 #2 #3", "Done": "#3"} {
+		if err := q.Settings.Set("closed_statuses", statuses); err != nil {
+			t.Fatal(err)
+		}
+		items := w.askAs(t, q)
+		got := strings.Fields(refs(items))
+		slices.Sort(got)
+		if found := strings.Join(got, " "); found != want && fmt.Sprintf("%d found", len(items)) != want {
+			t.Errorf("%q: found %s, want %s", statuses, found, want)
 		}
 	}
 }

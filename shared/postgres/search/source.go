@@ -19,6 +19,7 @@ const (
 	resolutionSize = 600 // characters
 	summarySize    = 300
 	whyWords       = 5
+	spareTickets   = 25 // where some may not count as solved
 )
 
 // History is the evidence source of past tickets that were solved.
@@ -34,12 +35,13 @@ func (History) Name() string { return "history" }
 func (History) Label() string { return "similar tickets" }
 
 const findTickets = `
-SELECT id, coalesce(nullif(number, ''), ticket_id), subject, resolution, url, resolved_date
+SELECT id, coalesce(nullif(number, ''), ticket_id), subject, resolution, url, resolved_date, status
 FROM ticket_history WHERE id = ANY($1)`
 
 // Find gives up to five solved tickets of the tenant that are like the ticket,
-// best first, with their resolution. It leaves out the ticket itself, and what
-// is older than the tenant's Settings.HistoryDays.
+// best first, with their resolution. It leaves out the ticket itself, what is
+// older than the tenant's Settings.HistoryDays, and what was stored with a
+// status that is none of its Settings.ClosedStatuses.
 func (h History) Find(ctx context.Context, q evidence.Query) ([]evidence.Item, error) {
 	now := h.Now()
 	look := lookup{
@@ -47,6 +49,9 @@ func (h History) Find(ctx context.Context, q evidence.Query) ([]evidence.Item, e
 	}
 	if days := q.Settings.HistoryDays; days > 0 {
 		look.since = now.AddDate(0, 0, -days)
+	}
+	if len(q.Settings.ClosedStatuses) > 0 {
+		look.solved, look.spare = q.Settings.Solved, spareTickets
 	}
 	items, err := h.Store.find(ctx, q, look)
 	if err != nil {
@@ -65,7 +70,7 @@ func (Articles) Name() string { return "knowledge_base" }
 func (Articles) Label() string { return "knowledge base" }
 
 const findArticles = `
-SELECT id, article_id, title, body, url, updated_at FROM articles WHERE id = ANY($1)`
+SELECT id, article_id, title, body, url, updated_at, '' FROM articles WHERE id = ANY($1)`
 
 // Find gives up to three articles that speak of what the ticket speaks of,
 // best first, with the beginning of their text.
@@ -88,6 +93,8 @@ type lookup struct {
 	textSize int
 	now      time.Time
 	since    time.Time
+	solved   func(status string) bool // nil: every document is
+	spare    int                      // hits beyond top, of which solved may leave some
 }
 
 // find takes three round trips in one transaction.
@@ -98,7 +105,7 @@ func (s Store) find(ctx context.Context, q evidence.Query, look lookup) (items [
 	}
 	err = s.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
 		x := index{tx, look.corpus, look.since, q.Connection, clean(q.Ticket.Key, maxLine)}
-		hits, err := retrieval.Search(ctx, x, terms, look.top, look.now)
+		hits, err := retrieval.Search(ctx, x, terms, look.top+look.spare, look.now)
 		if err != nil || len(hits) == 0 {
 			return err
 		}
@@ -122,7 +129,11 @@ func (look lookup) read(ctx context.Context, tx pgx.Tx, hits []retrieval.Hit) ([
 	var id int64
 	var it evidence.Item
 	var when *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &it.Ref, &it.Title, &it.Text, &it.URL, &when}, func() error {
+	var status string
+	_, err = pgx.ForEachRow(rows, []any{&id, &it.Ref, &it.Title, &it.Text, &it.URL, &when, &status}, func() error {
+		if look.solved != nil && !look.solved(status) {
+			return nil
+		}
 		it.Text, it.When = excerpt(it.Text, look.textSize), orZero(when)
 		byID[id] = it
 		return nil
@@ -133,7 +144,7 @@ func (look lookup) read(ctx context.Context, tx pgx.Tx, hits []retrieval.Hit) ([
 	var items []evidence.Item
 	for _, h := range hits {
 		it, ok := byID[h.Doc]
-		if !ok {
+		if !ok || len(items) == look.top {
 			continue
 		}
 		it.Kind, it.Score = look.kind, h.Score

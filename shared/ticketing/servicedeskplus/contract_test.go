@@ -34,7 +34,7 @@ func TestSampleListIsRead(t *testing.T) {
 		t.Fatalf("read %+v", l)
 	}
 	r := l.Requests[0]
-	if r.ID != "1042" || r.Status.Name != "Closed" || r.Priority != "" || r.Requester != "Ana Ruiz" ||
+	if r.ID != "1042" || r.Status.Name != "Closed" || r.Priority != "" || r.Requester.Name != "Ana Ruiz" ||
 		!r.Completed.Equal(time.UnixMilli(1764777600000)) || !r.ResolvedAt.IsZero() {
 		t.Errorf("read %+v", r)
 	}

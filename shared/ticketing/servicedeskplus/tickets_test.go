@@ -34,7 +34,7 @@ func TestTicketIsReadFromTheSample(t *testing.T) {
 	}
 	want := ticket.Ticket{
 		Key: "1042", Number: "1042", Subject: "VPN drops every hour", Description: "Since this morning.\nGateway 10.20.0.5",
-		Priority: "High", Status: "Open", Site: "Lisbon", Requester: "Ana Ruiz",
+		Priority: "High", Status: "Open", Site: "Lisbon", Requester: "Ana Ruiz", Email: "ana@client.example",
 		URL: desk.base + "/WorkOrder.do?woMode=viewWO&woID=1042", Created: time.UnixMilli(1767225600123).UTC(),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -51,6 +51,23 @@ func (r *reference) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// person is a user of the product: an object with a name and an address, or the
+// name itself.
+type person struct {
+	Name  reference
+	Email string
+}
+
+func (p *person) UnmarshalJSON(b []byte) error {
+	var object struct {
+		Email text `json:"email_id"`
+	}
+	_ = json.Unmarshal(b, &object)
+	_ = p.Name.UnmarshalJSON(b)
+	p.Email = line(string(object.Email))
+	return nil
+}
+
 // instant is {"value": epoch milliseconds}; the display value depends on the
 // locale of the API's user and is not looked at.
 type instant struct{ time.Time }
@@ -113,7 +130,7 @@ type request struct {
 	Status      status    `json:"status"`
 	Priority    reference `json:"priority"`
 	Site        reference `json:"site"`
-	Requester   reference `json:"requester"`
+	Requester   person    `json:"requester"`
 	Resolution  content   `json:"resolution"`
 	Created     instant   `json:"created_time"`
 	Updated     instant   `json:"last_updated_time"`

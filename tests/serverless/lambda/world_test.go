@@ -40,6 +40,7 @@ import (
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
+	"github.com/deskhand/deskhand/tests/keep"
 	"github.com/deskhand/deskhand/tests/serverless/moto"
 )
 
@@ -139,6 +140,7 @@ func buildOn(t *testing.T, db pgtest.DB) *world {
 			"globex": {Server: servicedeskplusfake.New(servicedeskplusfake.Options{Dialect: servicedeskplusfake.Cloud, RefreshToken: "key-of-globex", RefreshQuota: 1000}), sick: map[string]bool{}},
 		},
 	}
+	keep.Log(t, w.log.all)
 	w.cfg = config.Config{
 		DatabaseURL: secret.New(db.AppURL), DatabaseOwnerURL: secret.New(db.OwnerURL), DatabaseConns: 2, SealingKey: key,
 		RedisURL: secret.New("redis://" + w.redis.Addr()), WorkerConcurrency: 4, WebhooksPerMinute: 100_000, LogLevel: "error", LogFormat: "json",

@@ -29,6 +29,14 @@ func named(name string) any {
 	return object{"id": strconv.FormatUint(uint64(h.Sum32()%9000), 10), "name": name}
 }
 
+// orNull is how the product tells a text that nobody filled in.
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
 // request gives a ticket as the API shows it in detail. What nobody filled in
 // is null.
 func (s *Server) request(record *stored) object {
@@ -50,7 +58,7 @@ func (s *Server) request(record *stored) object {
 		"time_elapsed": "0", "unreplied_count": 0,
 	}
 	if t.Requester != "" {
-		o["requester"] = object{"id": "7", "name": t.Requester, "email_id": nil}
+		o["requester"] = object{"id": "7", "name": t.Requester, "email_id": orNull(t.Email)}
 	}
 	if t.Account != "" {
 		o["account"] = named(t.Account)

@@ -22,6 +22,7 @@ import (
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/llm/openai"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/postgres/canaries"
 	"github.com/deskhand/deskhand/shared/postgres/inventory"
@@ -138,9 +139,13 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Log:       a.Log,
 		Outcomes:  a.outcomes,
 		Whose:     canaries.Store{DB: a.db}.Whose,
-		Unmapped:  unmapped.Store{DB: a.db}.Note,
-		Audit:     a.incident,
+		Guard:     a.guard(),
 	}
+}
+
+// guard holds tickets to the tenant of their event, for every story.
+func (a *App) guard() ownership.Guard {
+	return ownership.Guard{Unmapped: unmapped.Store{DB: a.db}.Note, Audit: a.incident, Log: a.Log}
 }
 
 // sources are what notes are written from.
@@ -154,11 +159,15 @@ func (a *App) sources() []evidence.Source {
 
 // Catalogue is what keeps the tenants' knowledge up to date.
 func (a *App) Catalogue() *catalogue.Catalogue {
+	systems := inventory.Store{DB: a.db}
 	return &catalogue.Catalogue{
 		Directory: a.watch.Current,
 		Open:      a.tools.open,
+		Guard:     a.guard(),
 		Library:   a.search(),
-		Systems:   inventory.Store{DB: a.db},
+		Articles:  a.search(),
+		Systems:   systems,
+		Memories:  []catalogue.Memory{a.search(), systems},
 		Queue:     a.library,
 		Sweep:     a.sweep,
 		Claim:     slots.Slots{DB: a.db}.Claim,

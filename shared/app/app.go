@@ -182,6 +182,7 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 // Close gives back connections and flushes telemetry.
 func (a *App) Close(ctx context.Context) error {
 	err := errors.Join(a.Telemetry.Close(ctx), a.cache.Close())
+	a.tools.close()
 	if a.gauges != nil {
 		err = errors.Join(a.gauges.Unregister(), err)
 	}

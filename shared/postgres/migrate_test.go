@@ -1,12 +1,10 @@
 package postgres_test
 
 import (
-	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,23 +76,17 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := schema(t, owner)
-	for i := range slices.Backward(files) {
-		version := 0 // of the migration before, whatever numbers lie between
-		if i > 0 {
-			if _, err := fmt.Sscanf(files[i-1], "%d_", &version); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for version := len(files) - 1; version >= 0; version-- {
 		seed(t, db)
-		if n, err := postgres.MigrateDown(t.Context(), db.OwnerURL, int64(version)); n != len(files)-i || err != nil {
-			t.Fatalf("down to %d: %d, %v; want %d", version, n, err, len(files)-i)
+		if n, err := postgres.MigrateDown(t.Context(), db.OwnerURL, int64(version)); n != len(files)-version || err != nil {
+			t.Fatalf("down to %d: %d, %v; want %d", version, n, err, len(files)-version)
 		}
 		if left := schema(t, owner); version == 0 && len(left) > 0 {
 			t.Errorf("after all went down there is still:\n%s", strings.Join(left, "\n"))
 		}
 		wantRows(t, owner) // in the tables of the migrations that stay
-		if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != len(files)-i || err != nil {
-			t.Fatalf("up from %d: %d, %v; want %d", version, n, err, len(files)-i)
+		if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != len(files)-version || err != nil {
+			t.Fatalf("up from %d: %d, %v; want %d", version, n, err, len(files)-version)
 		}
 		if diff := cmp.Diff(before, schema(t, owner)); diff != "" {
 			t.Errorf("down to %d and up gives another schema (-before +after):\n%s", version, diff)

@@ -70,25 +70,34 @@ func (s Store) Forget(ctx context.Context, id tenant.ID, from catalogue.Origin, 
 	return tickets + articles, err
 }
 
+// removal is what to remove of a tenant's corpus: the documents that which
+// selects with args.
+type removal struct {
+	tenant tenant.ID
+	corpus string
+	which  string
+	args   []any
+}
+
 // remove deletes the documents that which selects, a chunk in a transaction.
 func (s Store) remove(ctx context.Context, id tenant.ID, corpus, which string, args ...any) (removed int, err error) {
-	args = append([]any{chunk}, args...)
+	r := removal{id, corpus, which, append([]any{chunk}, args...)}
 	for n := chunk; n == chunk; removed += n {
 		err := s.DB.InTenant(ctx, id, func(tx pgx.Tx) (err error) {
-			n, err = removeChunk(ctx, tx, id, corpus, which, args)
+			n, err = r.chunk(ctx, tx)
 			return err
 		})
 		if err != nil {
-			return removed, fmt.Errorf("search: remove %ss of %s/%s: %w", corpus, id, args[1], err)
+			return removed, fmt.Errorf("search: remove %ss of %s/%s: %w", corpus, id, args[0], err)
 		}
 	}
 	return removed, nil
 }
 
-// removeChunk looks first, as most often there is nothing to remove, and no
-// writer has to wait for that.
-func removeChunk(ctx context.Context, tx pgx.Tx, id tenant.ID, corpus, which string, args []any) (int, error) {
-	rows, err := tx.Query(ctx, which, args...)
+// chunk looks first, as most often there is nothing to remove, and no writer
+// has to wait for that.
+func (r removal) chunk(ctx context.Context, tx pgx.Tx) (int, error) {
+	rows, err := tx.Query(ctx, r.which, r.args...)
 	if err != nil {
 		return 0, err
 	}
@@ -97,9 +106,9 @@ func removeChunk(ctx context.Context, tx pgx.Tx, id tenant.ID, corpus, which str
 		return 0, err
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(lockCorpus, string(id), corpus) // before the rows, as every writer
-	batch.Queue(deleteRows[corpus], docs)
-	batch.Queue(removePostings, string(id), corpus, docs)
+	batch.Queue(lockCorpus, string(r.tenant), r.corpus) // before the rows, as every writer
+	batch.Queue(deleteRows[r.corpus], docs)
+	batch.Queue(removePostings, string(r.tenant), r.corpus, docs)
 	return len(docs), tx.SendBatch(ctx, batch).Close()
 }
 

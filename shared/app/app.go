@@ -22,6 +22,7 @@ import (
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/llm/openai"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/postgres/budget"
 	"github.com/deskhand/deskhand/shared/postgres/canaries"
@@ -143,9 +144,13 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Outcomes:  a.outcomes,
 		Reserve:   budget.Store{DB: a.db}.Reserve,
 		Whose:     canaries.Store{DB: a.db}.Whose,
-		Unmapped:  unmapped.Store{DB: a.db}.Note,
-		Audit:     a.incident,
+		Guard:     a.guard(),
 	}
+}
+
+// guard holds tickets to the tenant of their event, for every story.
+func (a *App) guard() ownership.Guard {
+	return ownership.Guard{Unmapped: unmapped.Store{DB: a.db}.Note, Audit: a.incident, Log: a.Log}
 }
 
 // sources are what notes are written from.
@@ -159,11 +164,15 @@ func (a *App) sources() []evidence.Source {
 
 // Catalogue is what keeps the tenants' knowledge up to date.
 func (a *App) Catalogue() *catalogue.Catalogue {
+	systems := inventory.Store{DB: a.db}
 	return &catalogue.Catalogue{
 		Directory: a.watch.Current,
 		Open:      a.tools.open,
+		Guard:     a.guard(),
 		Library:   a.search(),
-		Systems:   inventory.Store{DB: a.db},
+		Articles:  a.search(),
+		Systems:   systems,
+		Memories:  []catalogue.Memory{a.search(), systems},
 		Queue:     a.library,
 		Sweep:     a.sweep,
 		Claim:     slots.Slots{DB: a.db}.Claim,
@@ -178,6 +187,7 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 // Close gives back connections and flushes telemetry.
 func (a *App) Close(ctx context.Context) error {
 	err := errors.Join(a.Telemetry.Close(ctx), a.cache.Close())
+	a.tools.close()
 	if a.gauges != nil {
 		err = errors.Join(a.gauges.Unregister(), err)
 	}

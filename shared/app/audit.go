@@ -40,7 +40,7 @@ func (a *App) discards(handle queue.Handler) queue.Handler {
 	}
 }
 
-// incident records a security event of the enhancer.
+// incident records a security event.
 func (a *App) incident(ctx context.Context, ev ticket.Event, kind string) error {
 	return a.trail().Record(ctx, audit.Event{
 		Tenant: ev.Ref.Tenant, Ticket: ev.Ref.Key, Operation: audit.Operation(kind), Status: audit.Blocked, Correlation: ev.Job,

@@ -17,6 +17,7 @@ import (
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -128,6 +129,8 @@ func TestEachIllnessIsNamed(t *testing.T) {
 		"no database":    {func(_ *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New("postgres://u:hunter2@127.0.0.1:1/x") }, "postgres", "refused", doctor.Fail},
 		"no queue":       {func(_ *testing.T, w *ward) { w.cfg.DatabaseQueueURL = secret.New("postgres://u:hunter2@127.0.0.1:1/x") }, "queue", "refused", doctor.Fail},
 		"the owner":      {func(t *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New(pgtest.New(t).OwnerURL) }, "role", "row-level security", doctor.Fail},
+		"queue as owner": {func(t *testing.T, w *ward) { w.cfg.DatabaseQueueURL = secret.New(pgtest.New(t).OwnerURL) }, "queue", "is a superuser", doctor.Fail},
+		"queue as app":   {func(_ *testing.T, w *ward) { w.cfg.DatabaseQueueURL = w.cfg.DatabaseURL }, "queue", "tables or functions of the application", doctor.Fail},
 		"another key":    {func(_ *testing.T, w *ward) { w.cfg.SealingKey, _ = keyset.New() }, "directory", "connection/acme", doctor.Fail},
 		"no Redis":       {func(_ *testing.T, w *ward) { w.cfg.RedisURL = secret.New("redis://:hunter2@127.0.0.1:1/0") }, "redis", "ping", doctor.Warn},
 		"no model":       {func(_ *testing.T, w *ward) { w.cfg.OpenAIBaseURL = "http://127.0.0.1:1/v1" }, "model", "not answer", doctor.Warn},
@@ -154,6 +157,29 @@ func TestEachIllnessIsNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNoProcessStartsWithAQueueRoleThatReachesMore(t *testing.T) {
+	t.Parallel()
+	w := newWard(t)
+	if err := w.app.check(t.Context()); err != nil {
+		t.Fatalf("as queue_user: %v", err)
+	}
+	for name, url := range map[string]secret.Text{"the owner": secret.New(pgtest.New(t).OwnerURL), "app_user": w.cfg.DatabaseURL} {
+		cfg := w.cfg
+		cfg.DatabaseQueueURL = url
+		a, err := New(t.Context(), cfg, w.app.Telemetry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(a.pool.Close)
+		if err := a.check(t.Context()); !errors.Is(err, postgres.ErrRole) || !strings.Contains(err.Error(), "DATABASE_QUEUE_URL") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := a.enhancing.Stats(t.Context()); !errors.Is(err, postgres.ErrRole) {
+			t.Errorf("%s, without the check: %v", name, err)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/enhance"
 	"github.com/deskhand/deskhand/shared/host"
+	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/queue/river"
 	"github.com/deskhand/deskhand/shared/queue/sqs"
@@ -71,7 +72,8 @@ func (a *App) onPostgres(name string, box secret.Box, limit time.Duration) jobs 
 	return jobs{q, q, q, q, nil, name}
 }
 
-// openPool opens the pool of role queue_user.
+// openPool opens the pool of role queue_user. No session of another role is
+// used that reaches more than the queue.
 func openPool(ctx context.Context, cfg config.Config) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(cfg.DatabaseQueueURL.Reveal())
 	if err != nil {
@@ -83,6 +85,7 @@ func openPool(ctx context.Context, cfg config.Config) (*pgxpool.Pool, error) {
 	}
 	c.ConnConfig.RuntimeParams["statement_timeout"] = "15s"
 	c.ConnConfig.RuntimeParams["application_name"] = "deskhand-queue"
+	c.AfterConnect = postgres.CheckQueueRole
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_QUEUE_URL: %w", err)

@@ -108,11 +108,16 @@ func (a *App) run(ctx context.Context, routes http.Handler, work ...func(context
 }
 
 // check refuses to start as a database role that row-level security does not
-// hold. A database that is down is no reason not to start: the directory is
+// hold, or with the queue's as one that reaches more than the queue. A database that is down is no reason not to start: the directory is
 // loaded when it is back.
 func (a *App) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
+	if a.pool != nil {
+		if err := a.pool.Ping(ctx); errors.Is(err, postgres.ErrRole) {
+			return err
+		}
+	}
 	err := a.Load(ctx)
 	if errors.Is(err, postgres.ErrRole) {
 		return err
@@ -127,12 +132,16 @@ func (a *App) check(ctx context.Context) error {
 func (a *App) Load(ctx context.Context) error { return a.watch.Refresh(ctx) }
 
 // directory reads the directory, as a role that row-level security holds or
-// not at all.
+// not at all. What it no longer has, this process forgets.
 func (a *App) directory(ctx context.Context) (tenant.Directory, error) {
 	if err := a.db.CheckRole(ctx); err != nil {
 		return tenant.Directory{}, err
 	}
-	return a.Tenants.Directory(ctx)
+	d, err := a.Tenants.Directory(ctx)
+	if !d.Loaded.IsZero() {
+		a.tools.forget(d)
+	}
+	return d, err
 }
 
 // retryStart is how long a worker waits for a queue that does not answer.

@@ -86,6 +86,22 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	return tool, nil
 }
 
+// forget lets go of the tools, and with them the credentials, of connections
+// that the directory does not have.
+func (o *opened) forget(dir tenant.Directory) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, e := range o.tools {
+		if _, found := dir.Connections[id]; !found {
+			e.guard.CloseIdleConnections()
+			delete(o.tools, id)
+		}
+	}
+}
+
+// close gives back what the tools hold. They may be opened again.
+func (o *opened) close() { o.forget(tenant.Directory{}) }
+
 // networks gives what each tenant of the connection allows, in the order of
 // their ids. A tenant that the directory does not have allows nothing, and an
 // entry that is no network opens none.

@@ -56,6 +56,7 @@ func (v *visits) all(ctx context.Context) []visit {
 
 func (v *visits) ask(ctx context.Context, id string, d *date) ([]ticketing.Permission, error) {
 	tools := opened{env: v.app.tools.env, log: v.app.Log, directory: v.app.watch.Current, through: d.through}
+	defer tools.close()
 	tool, err := tools.open(v.app.watch.Current().Connections[id])
 	if err != nil {
 		return nil, err

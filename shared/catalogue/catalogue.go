@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
@@ -24,25 +25,52 @@ const (
 	FromWebhook = "webhook_resolved"
 )
 
-// Library stores past tickets and articles. Storing again replaces; a ticket
-// without a resolution does not erase one that is there.
+// Library stores past tickets. Storing again replaces; a ticket without a
+// resolution does not erase one that is there.
 type Library interface {
 	PutTickets(ctx context.Context, id tenant.ID, connection, source string, tickets []ticket.Ticket) error
+	// DropTickets removes those that the tenant has, and gives their number.
+	DropTickets(ctx context.Context, id tenant.ID, connection string, keys []string) (int, error)
+}
+
+// Articles stores the knowledge base.
+type Articles interface {
 	PutArticles(ctx context.Context, id tenant.ID, connection string, articles []ticketing.Article) error
+	// KeepArticles removes all of the connection but these, and gives the number.
+	KeepArticles(ctx context.Context, id tenant.ID, connection string, keys []string) (int, error)
 }
 
 // Systems stores the inventory.
 type Systems interface {
 	PutSystems(ctx context.Context, id tenant.ID, connection string, systems []ticketing.System) error
+	// KeepSystems removes all of the connection but these, and gives the number.
+	KeepSystems(ctx context.Context, id tenant.ID, connection string, keys []string) (int, error)
+}
+
+// Origin is where something that a tenant knows came from: a connection, and
+// the tool's own account there.
+type Origin struct{ Connection, Account string }
+
+// Memory is a store of what tenants know, by where it came from.
+type Memory interface {
+	// Origins gives each origin of something that the tenant knows.
+	Origins(ctx context.Context, id tenant.ID) ([]Origin, error)
+	// Forget removes what came from the origin and was stored before that time,
+	// and gives the number.
+	Forget(ctx context.Context, id tenant.ID, from Origin, before time.Time) (int, error)
 }
 
 // Catalogue does the work. It is safe for concurrent use.
 type Catalogue struct {
 	Directory func() tenant.Directory
 	Open      func(tenant.Connection) (ticketing.Tool, error)
-	Library   Library
-	Systems   Systems
-	Queue     queue.Sender // the catalogue queue, for Tick
+	// Guard holds resolved tickets to the tenant of their event.
+	Guard    ownership.Guard
+	Library  Library
+	Articles Articles
+	Systems  Systems
+	Memories []Memory     // all that the three above store
+	Queue    queue.Sender // the catalogue queue, for Tick
 	// Sweep fails the tenant's enhancements that no worker has touched for idle.
 	Sweep func(ctx context.Context, id tenant.ID, idle time.Duration) (int, error)
 	// Claim does something once for the schedule's slot, whoever asks; where
@@ -101,19 +129,20 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 	}
 	ctx = metric.About(ctx, string(m.Tenant), ev.Ref.Key, ev.Job)
 	start := c.Now()
-	t, err := c.read(ctx, ev)
+	conn, t, err := c.read(ctx, ev)
 	if err != nil {
 		c.stored(ctx, m.Tenant, FromWebhook, "failure", 1)
 		return err
 	}
 	left := rereadAfter - c.Now().Sub(ev.Received)
-	if !t.Closed && (t.Resolution == "" || !c.Directory().Tenants[m.Tenant].Settings.Solved(t.Status)) {
+	if !t.Closed {
 		if left > 0 {
-			return queue.RetryAfter(left, errors.New("the ticket is still open and has no resolution, or a status that the tenant does not call solved"))
+			return queue.RetryAfter(left, errors.New("the ticket is still open"))
 		}
-		return queue.Discard(fmt.Errorf("ticket %s is not resolved", ev.Ref))
+		return queue.Discard(fmt.Errorf("ticket %s is not resolved: the tool shows it with a status that the connection does not count as closed", ev.Ref))
 	}
-	if err := c.Library.PutTickets(ctx, m.Tenant, ev.Ref.Connection, FromWebhook, []ticket.Ticket{t}); err != nil {
+	t = complete(t, ev)
+	if err := c.store(ctx, conn, m.Tenant, FromWebhook, []ticket.Ticket{t}); err != nil {
 		c.stored(ctx, m.Tenant, FromWebhook, "failure", 1)
 		return fmt.Errorf("store ticket %s (source %s): %w", ev.Ref, FromWebhook, err)
 	}
@@ -125,45 +154,50 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 	return nil
 }
 
-func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (ticket.Ticket, error) {
+// read reads the ticket, and holds it to the tenant of the event. What is
+// another's leaves that tenant's knowledge first, so that where this fails, the
+// next try raises the alarm, and once.
+func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (tenant.Connection, ticket.Ticket, error) {
 	conn, tool, err := c.tool(ev.Ref)
 	if err != nil {
-		return ticket.Ticket{}, err
+		return conn, ticket.Ticket{}, err
 	}
 	t, err := tool.Ticket(ctx, ev.Ref.Key)
 	limited, ok := errors.AsType[*ticketing.LimitedError](err)
 	switch {
 	case ok:
-		return t, queue.RetryAfter(limited.After, err)
+		return conn, t, queue.RetryAfter(limited.After, err)
 	case err == nil:
-		if owner, ok := conn.Route(t.Account); !ok || owner != ev.Ref.Tenant {
-			return t, queue.Discard(fmt.Errorf("ticket %s: its account %q does not belong to tenant %s", ev.Ref.Key, t.Account, ev.Ref.Tenant))
+		if !ownership.Owns(ev.Ref.Tenant, conn, t.Account) {
+			if err := c.drop(ctx, ev.Ref.Tenant, conn, []string{t.Key}); err != nil {
+				return conn, t, err
+			}
 		}
-		// The webhook may carry a resolution that the API does not show yet.
-		if t.Resolution == "" && ev.Signed {
-			t.Resolution = ev.Told.Resolution
-		}
-		if t.Resolved.IsZero() {
-			t.Resolved = ev.Told.Resolved
-		}
-		if t.Resolved.IsZero() {
-			t.Resolved = ev.Received
-		}
-		return t, nil
+		return conn, t, c.Guard.Check(ctx, conn, ev, t.Account)
 	case errors.Is(err, ticketing.ErrNotFound):
-		return t, queue.Discard(err)
+		return conn, t, queue.Discard(err)
 	case ev.Signed && ev.Told.Description != "" && ev.Told.Resolution != "" && conn.OneClient():
 		c.Log.WarnContext(ctx, "the webhook's text stands in for the ticket", "operation", "read_ticket", "error", err.Error())
-		resolved := ev.Told.Resolved
-		if resolved.IsZero() {
-			resolved = ev.Received
-		}
-		return ticket.Ticket{
+		return conn, ticket.Ticket{
 			Key: ev.Ref.Key, Number: ev.Ref.Key, Subject: ev.Told.Subject, Description: ev.Told.Description,
-			Priority: ev.Told.Priority, Resolution: ev.Told.Resolution, Resolved: resolved, Closed: true,
+			Priority: ev.Told.Priority, Closed: true,
 		}, nil
 	}
-	return t, err
+	return conn, t, err
+}
+
+// complete adds to a closed ticket what the webhook tells and the API does not
+// show yet: the resolution, where the signature covered it, and the time.
+func complete(t ticket.Ticket, ev ticket.Event) ticket.Ticket {
+	if t.Resolution == "" && ev.Signed {
+		t.Resolution = ev.Told.Resolution
+	}
+	for _, at := range []time.Time{ev.Told.Resolved, ev.Received} {
+		if t.Resolved.IsZero() {
+			t.Resolved = at
+		}
+	}
+	return t
 }
 
 // tool opens the connection of a ticket. A tenant or connection that is gone is

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
@@ -27,6 +28,34 @@ type desk struct {
 	limited int // how many listings are refused first
 	stored  []string
 	failPut error
+	told    []string // by the guard, and what was removed
+	failCut error
+	origins []catalogue.Origin
+}
+
+func (d *desk) cut(format string, args ...any) (int, error) {
+	d.told = append(d.told, fmt.Sprintf(format, args...))
+	return 1, d.failCut
+}
+
+func (d *desk) DropTickets(_ context.Context, id tenant.ID, connection string, keys []string) (int, error) {
+	return d.cut("drop %s/%s %v", id, connection, keys)
+}
+
+func (d *desk) KeepArticles(_ context.Context, id tenant.ID, connection string, keys []string) (int, error) {
+	return d.cut("keep articles %s/%s %v", id, connection, keys)
+}
+
+func (d *desk) KeepSystems(_ context.Context, id tenant.ID, connection string, keys []string) (int, error) {
+	return d.cut("keep systems %s/%s %v", id, connection, keys)
+}
+
+func (d *desk) Origins(context.Context, tenant.ID) ([]catalogue.Origin, error) {
+	return d.origins, d.readErr
+}
+
+func (d *desk) Forget(_ context.Context, id tenant.ID, from catalogue.Origin, before time.Time) (int, error) {
+	return d.cut("forget %s %v %v", id, from, before.Equal(now))
 }
 
 func (d *desk) Event(ticketing.Delivery) (ticketing.Announcement, error) {
@@ -102,7 +131,18 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 	return &catalogue.Catalogue{
 		Directory: func() tenant.Directory { return directory },
 		Open:      func(tenant.Connection) (ticketing.Tool, error) { return d, nil },
-		Library:   d, Systems: d, Queue: &sent{},
+		Guard: ownership.Guard{
+			Unmapped: func(_ context.Context, connection, account string) error {
+				_, err := d.cut("unmapped %s/%s", connection, account)
+				return err
+			},
+			Audit: func(_ context.Context, ev ticket.Event, kind string) error {
+				_, err := d.cut("audit %s %s", ev.Ref.Tenant, kind)
+				return err
+			},
+			Log: slog.New(slog.DiscardHandler),
+		},
+		Library: d, Articles: d, Systems: d, Memories: []catalogue.Memory{d}, Queue: &sent{},
 		Sweep: func(context.Context, tenant.ID, time.Duration) (int, error) { return 1, nil },
 		Claim: func(ctx context.Context, _ tenant.ID, _ string, _ time.Time, do func(context.Context) error) error {
 			return do(ctx)
@@ -134,7 +174,7 @@ func outcome(err error) queue.Action {
 
 func TestAResolvedTicketIsStoredFromTheTool(t *testing.T) {
 	t.Parallel()
-	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: "restarted"}}
+	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: "restarted", Closed: true}}
 	if err := newCatalogue(d).Handle(t.Context(), resolved(t, ticket.Told{Resolution: "told"})); err != nil {
 		t.Fatal(err)
 	}
@@ -160,41 +200,50 @@ func TestAnEmptyResolutionIsReadAgainLater(t *testing.T) {
 
 func TestATicketThatStaysOpenIsNoPastTicket(t *testing.T) {
 	t.Parallel()
-	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd"}}
+	for name, c := range map[string]struct{ own, told string }{
+		"without a resolution":           {"", ""},
+		"with one that the webhook told": {"", "told"},
+		"with one of an earlier time":    {"restarted", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: c.own}}
+			catalogue := newCatalogue(d)
+			if err := catalogue.Handle(t.Context(), resolved(t, ticket.Told{Resolution: c.told})); outcome(err) != queue.Again {
+				t.Errorf("at once: %v", err)
+			}
+			catalogue.Now = func() time.Time { return now.Add(5 * time.Minute) }
+			if err := catalogue.Handle(t.Context(), resolved(t, ticket.Told{Resolution: c.told})); err == nil || outcome(err) != queue.Done || len(d.stored) > 0 {
+				t.Errorf("after five minutes: %v, stored %v", err, d.stored)
+			}
+		})
+	}
+}
+
+// TestATenantsOwnStatusesReachItsTool has the tool decide by them what is closed.
+func TestATenantsOwnStatusesReachItsTool(t *testing.T) {
+	t.Parallel()
+	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Status: "Fixed", Closed: true, Resolution: "restarted"}}
 	c := newCatalogue(d)
-	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); outcome(err) != queue.Again {
-		t.Errorf("at once: %v", err)
+	c.Directory().Tenants["acme"] = tenant.Tenant{ID: "acme", Settings: tenant.Settings{ClosedStatuses: []string{"Fixed"}}}
+	var opened tenant.Connection
+	c.Open = func(conn tenant.Connection) (ticketing.Tool, error) { opened = conn; return d, nil }
+	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); err != nil || len(d.stored) != 1 {
+		t.Errorf("stored %v, %v", d.stored, err)
 	}
-	c.Now = func() time.Time { return now.Add(5 * time.Minute) }
-	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); err == nil || outcome(err) != queue.Done || len(d.stored) > 0 {
-		t.Errorf("after five minutes: %v, stored %v", err, d.stored)
-	}
-}
-
-func TestATenantsOwnStatusesDecideWhatIsStored(t *testing.T) {
-	t.Parallel()
-	for status, want := range map[string]int{"Fixed": 1, "fixed": 1, "Resolved": 0} {
-		d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Status: status, Resolution: "restarted"}}
-		c := newCatalogue(d)
-		c.Directory().Tenants["acme"] = tenant.Tenant{ID: "acme", Settings: tenant.Settings{ClosedStatuses: []string{"Fixed"}}}
-		var opened tenant.Connection
-		c.Open = func(conn tenant.Connection) (ticketing.Tool, error) { opened = conn; return d, nil }
-		err := c.Handle(t.Context(), resolved(t, ticket.Told{}))
-		if len(d.stored) != want || (want == 0) != (outcome(err) == queue.Again) {
-			t.Errorf("status %s: stored %v, %v", status, d.stored, err)
-		}
-		if opened.Values[tenant.ClosedStatus] != "Fixed" {
-			t.Errorf("the tool was opened with the statuses %q", opened.Values[tenant.ClosedStatus])
-		}
+	if opened.Values[tenant.ClosedStatus] != "Fixed" {
+		t.Errorf("the tool was opened with the statuses %q", opened.Values[tenant.ClosedStatus])
 	}
 }
 
-func TestATicketOfAnotherClientIsNeverStored(t *testing.T) {
+func TestTheWebhookTellsWhatTheToolDoesNotShowYet(t *testing.T) {
 	t.Parallel()
-	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Globex Ltd", Resolution: "restarted"}}
-	err := newCatalogue(d).Handle(t.Context(), resolved(t, ticket.Told{}))
-	if outcome(err) != queue.Done || err == nil || len(d.stored) > 0 {
-		t.Errorf("err = %v, stored %v", err, d.stored)
+	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Closed: true}}
+	if err := newCatalogue(d).Handle(t.Context(), resolved(t, ticket.Told{Resolution: "told"})); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"acme shared webhook_resolved ticket 7: told"}, d.stored); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -239,7 +288,7 @@ func TestTheWebhooksTextStandsInOnAConnectionOfOneClient(t *testing.T) {
 
 func TestAFailedStoreIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: "r"}, failPut: errors.New("disk full")}
+	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: "r", Closed: true}, failPut: errors.New("disk full")}
 	if err := newCatalogue(d).Handle(t.Context(), resolved(t, ticket.Told{})); outcome(err) != queue.Again {
 		t.Errorf("err = %v", err)
 	}
@@ -291,7 +340,7 @@ func TestDecoysArePlantedAndProbed(t *testing.T) {
 		"no canary": func(c *catalogue.Catalogue) {
 			c.Canary = func(context.Context, tenant.ID) (string, error) { return "", errors.New("down") }
 		},
-		"not planted": func(c *catalogue.Catalogue) { c.Library = &desk{failPut: errors.New("disk full")} },
+		"not planted": func(c *catalogue.Catalogue) { c.Articles = &desk{failPut: errors.New("disk full")} },
 	} {
 		c := newCatalogue(&desk{})
 		broken(c)

@@ -30,7 +30,7 @@ func (c *Catalogue) plant(ctx context.Context, id tenant.ID) error {
 	past, article, system := canary.Decoys(token, c.Now())
 	err = errors.Join(
 		c.Library.PutTickets(ctx, id, canary.Connection, FromImport, []ticket.Ticket{past}),
-		c.Library.PutArticles(ctx, id, canary.Connection, []ticketing.Article{article}),
+		c.Articles.PutArticles(ctx, id, canary.Connection, []ticketing.Article{article}),
 		c.Systems.PutSystems(ctx, id, canary.Connection, []ticketing.System{system}),
 	)
 	if err != nil {

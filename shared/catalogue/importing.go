@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
 )
 
@@ -67,18 +69,21 @@ func (c *Catalogue) importFrom(ctx context.Context, id tenant.ID, conn tenant.Co
 		if err != nil {
 			return err
 		}
-		mine := page.Tickets[:0:0]
+		var mine []ticket.Ticket
+		var others []string
 		for _, t := range page.Tickets {
-			if owner, ok := conn.Route(t.Account); ok && owner == id {
+			if ownership.Owns(id, conn, t.Account) {
 				mine = append(mine, t)
+			} else {
+				others = append(others, t.Key)
 			}
 		}
-		if err := c.Library.PutTickets(ctx, id, conn.ID, FromImport, mine); err != nil {
+		if err := errors.Join(c.store(ctx, conn, id, FromImport, mine), c.drop(ctx, id, conn, others)); err != nil {
 			c.stored(ctx, id, FromImport, "failure", len(mine))
 			return fmt.Errorf("store %d tickets: %w", len(mine), err)
 		}
 		c.stored(ctx, id, FromImport, "success", len(mine))
-		report(Progress{Stored: len(mine), Skipped: len(page.Invalid), Foreign: len(page.Tickets) - len(mine), Total: page.Total}, page.Invalid)
+		report(Progress{Stored: len(mine), Skipped: len(page.Invalid), Foreign: len(others), Total: page.Total}, page.Invalid)
 		if page.Next == "" {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing"
@@ -26,6 +27,7 @@ func Schedules() []Schedule {
 		{"articles", time.Hour, (*Catalogue).refreshArticles},
 		{"systems", 24 * time.Hour, (*Catalogue).refreshSystems},
 		{"decoys", time.Hour, (*Catalogue).probe},
+		{"reconcile", 10 * time.Minute, (*Catalogue).reconcile},
 	}
 }
 
@@ -74,16 +76,27 @@ func (c *Catalogue) Refresh(ctx context.Context, id tenant.ID) error {
 }
 
 // refreshArticles stores the articles of every connection that serves the
-// tenant and has a knowledge base.
+// tenant and has a knowledge base. What the whole listing does not have, or has
+// as another tenant's, goes.
 func (c *Catalogue) refreshArticles(ctx context.Context, id tenant.ID) error {
 	return c.eachConnection(id, func(conn tenant.Connection, tool ticketing.Tool) error {
 		librarian, ok := tool.(ticketing.Librarian)
 		if !ok {
 			return nil
 		}
-		return eachPage(ctx, librarian.Articles, func(page []ticketing.Article) error {
-			return c.Library.PutArticles(ctx, id, conn.ID, keep(page, conn, id, func(a ticketing.Article) string { return a.Account }))
+		var keys []string
+		err := eachPage(ctx, librarian.Articles, func(page []ticketing.Article) error {
+			mine := keep(page, conn, id, func(a ticketing.Article) string { return a.Account })
+			for _, a := range mine {
+				keys = append(keys, a.Key)
+			}
+			return c.Articles.PutArticles(ctx, id, conn.ID, mine)
 		})
+		if err != nil {
+			return err
+		}
+		n, err := c.Articles.KeepArticles(ctx, id, conn.ID, keys)
+		return c.gone(ctx, id, conn.ID, n, err)
 	})
 }
 
@@ -94,9 +107,19 @@ func (c *Catalogue) refreshSystems(ctx context.Context, id tenant.ID) error {
 		if !ok {
 			return nil
 		}
-		return eachPage(ctx, inventory.Systems, func(page []ticketing.System) error {
-			return c.Systems.PutSystems(ctx, id, conn.ID, keep(page, conn, id, func(s ticketing.System) string { return s.Account }))
+		var keys []string
+		err := eachPage(ctx, inventory.Systems, func(page []ticketing.System) error {
+			mine := keep(page, conn, id, func(s ticketing.System) string { return s.Account })
+			for _, s := range mine {
+				keys = append(keys, s.Key)
+			}
+			return c.Systems.PutSystems(ctx, id, conn.ID, mine)
 		})
+		if err != nil {
+			return err
+		}
+		n, err := c.Systems.KeepSystems(ctx, id, conn.ID, keys)
+		return c.gone(ctx, id, conn.ID, n, err)
 	})
 }
 
@@ -125,13 +148,11 @@ func (c *Catalogue) eachConnection(id tenant.ID, do func(tenant.Connection, tick
 	return err
 }
 
-// keep leaves what belongs to the tenant. On a connection of one client that
-// is everything; on a shared one, only what carries an account of the tenant:
-// what carries none may be another client's.
+// keep leaves what belongs to the tenant.
 func keep[T any](rows []T, conn tenant.Connection, id tenant.ID, account func(T) string) []T {
 	var kept []T
 	for _, row := range rows {
-		if owner, ok := conn.Route(account(row)); ok && owner == id {
+		if ownership.Owns(id, conn, account(row)) {
 			kept = append(kept, row)
 		}
 	}

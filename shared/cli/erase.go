@@ -69,7 +69,7 @@ What this does not reach:
 - Backups and snapshots of Postgres from before now hold all of it until they expire. After restoring one, erase again.
 - Messages that wait in a queue are discarded on receipt, as the tenant is unknown; dead letters go after 14 days. Both are sealed.
 - Log lines hold ids of tickets, never their text, for as long as you keep logs.
-- Running processes forget what they know of the tenant within minutes.
+- Running processes forget settings and credentials within 10 s; ids of deliveries and access tokens of the tool when they restart, or within 25 hours.
 - Notes that were put on tickets are in the tool.
 `)
 	return nil

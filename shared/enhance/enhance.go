@@ -14,6 +14,7 @@ import (
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/receipts"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -50,11 +51,8 @@ type Enhancer struct {
 	// Whose gives the owners of canaries; what nobody owns is left out. It is
 	// asked only where a text holds what looks like one.
 	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)
-	// Unmapped counts a ticket of an account that no tenant has.
-	Unmapped func(ctx context.Context, connection, account string) error
-	// Audit keeps in the tenant's audit trail that something was blocked, and
-	// which kind of security event that was.
-	Audit func(ctx context.Context, ev ticket.Event, kind string) error
+	// Guard holds tickets to the tenant of their event, and raises alarms.
+	Guard ownership.Guard
 }
 
 // client is whose ticket it is, and how to reach the tool.
@@ -205,7 +203,7 @@ func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticke
 	defer cancel()
 	t, err = c.tool.Ticket(reading, ev.Ref.Key)
 	if err == nil {
-		return t, false, e.theirs(ctx, c.connection, ev, t)
+		return t, false, e.Guard.Check(ctx, c.connection, ev, t.Account)
 	}
 	if errors.Is(err, ticketing.ErrNotFound) {
 		return t, false, queue.Discard(err)

@@ -7,18 +7,11 @@ import (
 
 	"github.com/deskhand/deskhand/shared/canary"
 	"github.com/deskhand/deskhand/shared/evidence"
-	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
-)
-
-// The kinds of security event, in logs, the audit trail and the metric
-// security_events_total.
-const (
-	ForeignCanary = "foreign_canary" // another tenant's data was about to go out
-	ForeignTicket = "foreign_ticket" // the ticket belongs to another tenant than its event
 )
 
 // errForeign is what the record and the dead letter say. They are the
@@ -46,7 +39,7 @@ func (e *Enhancer) canaries(ctx context.Context, ev ticket.Event, what string, t
 	}
 	for _, owner := range owners {
 		if owner != ev.Ref.Tenant {
-			e.alarm(ctx, ev, ForeignCanary, "found_in", what, "foreign_tenant", string(owner))
+			e.Guard.Alarm(ctx, ev, ownership.ForeignCanary, "found_in", what, "foreign_tenant", string(owner))
 			return false, queue.Bury(fmt.Errorf("%s: %w", what, errForeign))
 		}
 	}
@@ -97,25 +90,7 @@ func (e *Enhancer) Probe(ctx context.Context, id tenant.ID) error {
 	return nil
 }
 
-// theirs holds a ticket as the tool tells it to the tenant of its event: the
-// account must be one of that tenant's. What is not is discarded, and is an
-// alarm where it is another tenant's.
-func (e *Enhancer) theirs(ctx context.Context, conn tenant.Connection, ev ticket.Event, t ticket.Ticket) error {
-	owner, mapped := conn.Route(t.Account)
-	switch {
-	case mapped && owner == ev.Ref.Tenant:
-		return nil
-	case mapped:
-		e.alarm(ctx, ev, ForeignTicket, "foreign_tenant", string(owner), "connection", conn.ID)
-		return queue.Discard(fmt.Errorf("ticket %s: its account does not belong to tenant %s (any more)", ev.Ref.Key, ev.Ref.Tenant))
-	}
-	if err := e.Unmapped(ctx, conn.ID, t.Account); err != nil {
-		e.Log.WarnContext(ctx, "an unmapped account is not listed", "operation", "note_unmapped", "connection", conn.ID, "error", err.Error())
-	}
-	return queue.Discard(fmt.Errorf("ticket %s: no tenant has its account; see: deskhand tenant list", ev.Ref.Key))
-}
-
-// stillTheirs asks the same once more, right before the note is posted:
+// stillTheirs asks the Guard once more, right before the note is posted:
 // gathering and the model take their time, in which the ticket may move to
 // another account, or an account to another tenant. A connection of one client
 // needs no second look at the ticket.
@@ -125,7 +100,7 @@ func (e *Enhancer) stillTheirs(ctx context.Context, c client, ev ticket.Event, t
 		return err
 	}
 	if now.connection.OneClient() {
-		return e.theirs(ctx, now.connection, ev, t)
+		return e.Guard.Check(ctx, now.connection, ev, t.Account)
 	}
 	reading, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
@@ -135,17 +110,5 @@ func (e *Enhancer) stillTheirs(ctx context.Context, c client, ev ticket.Event, t
 		}
 		return fmt.Errorf("read the ticket's account once more: %w", err)
 	}
-	return e.theirs(ctx, now.connection, ev, t)
-}
-
-// alarm tells of a security event: in the log, in the metric that is alerted
-// on, and in the audit trail. The trail is the tenant's, so it does not say
-// whose data it was.
-func (e *Enhancer) alarm(ctx context.Context, ev ticket.Event, kind string, fields ...any) {
-	fields = append([]any{"operation", "enhance", "security_event", kind}, fields...)
-	metric.SecurityEvents.Add(ctx, 1, metric.With(metric.Tenant(string(ev.Ref.Tenant)), metric.Event(kind)))
-	if err := e.Audit(ctx, ev, kind); err != nil {
-		fields = append(fields, "not_audited", err.Error())
-	}
-	e.Log.ErrorContext(ctx, "security event", fields...)
+	return e.Guard.Check(ctx, now.connection, ev, t.Account)
 }

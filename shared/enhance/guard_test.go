@@ -12,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/canary"
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
@@ -60,6 +61,8 @@ func newGuarded() *guarded {
 			}
 			return owners, g.whose
 		},
+	}
+	g.Guard = ownership.Guard{
 		Unmapped: func(_ context.Context, connection, account string) error {
 			g.noted = append(g.noted, connection+"/"+account)
 			return errors.New("the database is down")
@@ -68,6 +71,7 @@ func newGuarded() *guarded {
 			g.audited = append(g.audited, string(ev.Ref.Tenant)+" "+kind)
 			return errors.New("the trail is closed")
 		},
+		Log: g.Log,
 	}
 	return g
 }

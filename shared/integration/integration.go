@@ -64,7 +64,7 @@ func (v Values) names() string {
 
 // Env is what an opened integration may use of the process around it.
 type Env struct {
-	HTTP   *http.Client     // for every outgoing call; times out, refuses redirects
+	HTTP   *http.Client     // for every outgoing call; times out, refuses redirects; never nil
 	Tokens Tokens           // access tokens shared by all processes
 	Now    func() time.Time // the clock
 	// Wait blocks until the connection may make one more call, or returns the

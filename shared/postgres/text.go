@@ -13,6 +13,23 @@ func Text(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
+// maxAccount is what an index takes, in four bytes a character, with room.
+const maxAccount = 500
+
+// Account makes the tool's own account storable, without other changes than
+// that: routes are compared with it. At most 500 characters; no route has more.
+func Account(s string) string {
+	s = Text(s)
+	n := 0
+	for i := range s {
+		if n == maxAccount {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
+
 // JSON encodes v for a jsonb column, without NUL characters, which jsonb
 // does not take.
 func JSON(v any) ([]byte, error) {

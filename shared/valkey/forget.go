@@ -12,7 +12,7 @@ import (
 // Forget deletes what the server keeps of a tenant, and the access tokens of
 // the connections, and gives the number of keys. Other than all else here it
 // does not hide that the server is away: the caller has to know. What processes
-// keep of their own is not reached; it ends with its time, within minutes.
+// keep of their own is not reached; it ends with its time, within 25 hours.
 func (c *Client) Forget(ctx context.Context, id tenant.ID, connections ...string) (int, error) {
 	if c.server == nil {
 		return 0, nil

@@ -31,7 +31,7 @@ var homes = map[string]layer{
 	"audit":     vocabulary,
 	"ticketing": port, "evidence": port, "llm": port, "queue": port,
 	"webhook": story, "enhance": story, "retrieval": story, "prompt": story, "receipts": story, "redact": story,
-	"canary": story, "doctor": story,
+	"canary": story, "doctor": story, "ownership": story,
 	"catalogue": story, "admin": story, "cli": story,
 	"postgres": adapter, "valkey": adapter, "keyset": adapter, "secretsmanager": adapter, "kms": adapter, "lambda": adapter,
 	"config": running, "telemetry": running, "host": running, "egress": running,
@@ -54,8 +54,8 @@ var may = map[layer][]layer{
 
 // edges are the imports that are allowed besides, one by one.
 var edges = map[string][]string{
-	"shared/enhance":         {"shared/prompt", "shared/receipts", "shared/redact", "shared/canary"},
-	"shared/catalogue":       {"shared/canary"},
+	"shared/enhance":         {"shared/prompt", "shared/receipts", "shared/redact", "shared/canary", "shared/ownership"},
+	"shared/catalogue":       {"shared/canary", "shared/ownership"},
 	"shared/admin":           {"shared/enhance", "shared/catalogue"},
 	"shared/cli":             {"shared/enhance", "shared/catalogue", "shared/admin", "shared/admin/access", "shared/doctor"},
 	"shared/host":            {"shared/queue"},

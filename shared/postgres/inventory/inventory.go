@@ -28,10 +28,11 @@ const (
 type Store struct{ DB *postgres.DB }
 
 const upsertSystem = `
-INSERT INTO systems (tenant_id, connection_id, system_id, hostname, role, client, location)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO systems (tenant_id, connection_id, system_id, hostname, role, client, location, account)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant_id, connection_id, system_id) DO UPDATE SET
-    hostname = EXCLUDED.hostname, role = EXCLUDED.role, client = EXCLUDED.client, location = EXCLUDED.location, ingested_at = now()
+    hostname = EXCLUDED.hostname, role = EXCLUDED.role, client = EXCLUDED.client, location = EXCLUDED.location,
+    account = EXCLUDED.account, ingested_at = now()
 RETURNING id`
 
 const replaceAddresses = `
@@ -68,7 +69,7 @@ func write(ctx context.Context, tx pgx.Tx, id tenant.ID, connection string, syst
 	rows := &pgx.Batch{}
 	for _, sys := range systems {
 		host := cmp.Or(clean(sys.Hostname), clean(sys.Key))
-		args := []any{string(id), connection, clean(sys.Key), host, clean(sys.Role), clean(sys.Client), clean(sys.Location)}
+		args := []any{string(id), connection, clean(sys.Key), host, clean(sys.Role), clean(sys.Client), clean(sys.Location), postgres.Account(sys.Account)}
 		rows.Queue(upsertSystem, args...).QueryRow(func(row pgx.Row) error {
 			var at int64
 			err := row.Scan(&at)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/retrieval"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
@@ -27,8 +28,8 @@ const chunk = 100
 // there before.
 const upsertTicket = `
 INSERT INTO ticket_history AS h (tenant_id, connection_id, ticket_id, source, number, subject, description,
-    resolution, priority, requester, site, url, created_at, resolved_date, status)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    resolution, priority, requester, site, url, created_at, resolved_date, status, account)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     source = EXCLUDED.source, ingested_at = now(),
     number = coalesce(nullif(EXCLUDED.number, ''), h.number),
@@ -40,6 +41,7 @@ ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     site = coalesce(nullif(EXCLUDED.site, ''), h.site),
     url = coalesce(nullif(EXCLUDED.url, ''), h.url),
     status = coalesce(nullif(EXCLUDED.status, ''), h.status),
+    account = coalesce(nullif(EXCLUDED.account, ''), h.account),
     created_at = coalesce(EXCLUDED.created_at, h.created_at),
     resolved_date = coalesce(EXCLUDED.resolved_date, h.resolved_date)
 RETURNING id, xmax <> 0, subject, description, resolution <> '', coalesce(resolved_date, created_at)`
@@ -69,7 +71,7 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 		w.tenant, connection, clean(t.Key, maxLine), source,
 		clean(t.Number, maxLine), clean(t.Subject, maxLine), clean(t.Description, maxText), clean(t.Resolution, maxText),
 		clean(t.Priority, maxLine), clean(t.Requester, maxLine), clean(t.Site, maxLine), clean(t.URL, maxLine),
-		orNull(t.Created), orNull(t.Resolved), clean(t.Status, maxLine),
+		orNull(t.Created), orNull(t.Resolved), clean(t.Status, maxLine), postgres.Account(t.Account),
 	}
 	w.rows.Queue(upsertTicket, args...).QueryRow(func(row pgx.Row) error {
 		var id int64
@@ -88,10 +90,11 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 }
 
 const upsertArticle = `
-INSERT INTO articles (tenant_id, connection_id, article_id, title, body, url, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO articles (tenant_id, connection_id, article_id, title, body, url, updated_at, account)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant_id, connection_id, article_id) DO UPDATE SET
-    title = EXCLUDED.title, body = EXCLUDED.body, url = EXCLUDED.url, updated_at = EXCLUDED.updated_at, ingested_at = now()
+    title = EXCLUDED.title, body = EXCLUDED.body, url = EXCLUDED.url, updated_at = EXCLUDED.updated_at, account = EXCLUDED.account,
+    ingested_at = now()
 RETURNING id, xmax <> 0`
 
 // PutArticles stores articles of a connection, new or again, and makes them
@@ -112,7 +115,7 @@ func (s Store) PutArticles(ctx context.Context, id tenant.ID, connection string,
 
 func (w *writer) article(connection string, a ticketing.Article) {
 	title, body := clean(a.Title, maxLine), clean(a.Text, maxText)
-	args := []any{w.tenant, connection, clean(a.Key, maxLine), title, body, clean(a.URL, maxLine), orNull(a.Updated)}
+	args := []any{w.tenant, connection, clean(a.Key, maxLine), title, body, clean(a.URL, maxLine), orNull(a.Updated), postgres.Account(a.Account)}
 	w.rows.Queue(upsertArticle, args...).QueryRow(func(row pgx.Row) error {
 		var id int64
 		d := document{terms: retrieval.Terms(title, body)}

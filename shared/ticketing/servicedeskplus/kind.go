@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -87,7 +86,6 @@ func open(v integration.Values, env integration.Env) (ticketing.Tool, error) {
 		pauses:   []time.Duration{time.Second, 2 * time.Second},
 		patience: 5 * time.Second,
 	}
-	t.env.HTTP = cmp.Or(env.HTTP, http.DefaultClient)
 	if env.Now == nil {
 		t.env.Now = time.Now
 	}
@@ -111,6 +109,10 @@ func open(v integration.Values, env integration.Env) (ticketing.Tool, error) {
 	t.articleURL = cmp.Or(v["article_url"], t.articleURL)
 	if err := t.check(v); err != nil {
 		return nil, fmt.Errorf("servicedeskplus: %w", err)
+	}
+	// A client of our own would go wherever the address leads.
+	if env.HTTP == nil {
+		return nil, errors.New("servicedeskplus: no HTTP client was given, and no call is made without the one that guards where it goes")
 	}
 	return t, nil
 }

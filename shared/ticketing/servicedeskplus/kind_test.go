@@ -58,6 +58,13 @@ func TestOpenNamesEveryFieldThatTheEditionMisses(t *testing.T) {
 	}
 }
 
+func TestNothingOpensWithoutAGuardedClient(t *testing.T) {
+	t.Parallel()
+	if _, err := Kind.Open(values("https://desk.example.test", ""), integration.Env{}); err == nil || !strings.Contains(err.Error(), "no HTTP client") {
+		t.Errorf("err = %v", err)
+	}
+}
+
 func TestLinksFollowEditionAndTemplate(t *testing.T) {
 	t.Parallel()
 	onprem := values("https://desk.example.test:8080/", "")

@@ -77,7 +77,7 @@ func receiver(t *testing.T) (url string, l *line) {
 		Directory: func() tenant.Directory { return dir },
 		Tool:      func(path string) (string, bool) { return servicedeskplus.Kind.Name, path == servicedeskplus.Kind.Path },
 		Open: func(tenant.Connection) (ticketing.Tool, error) {
-			return servicedeskplus.Kind.Open(integration.Values{"base_url": "https://sdp.invalid", "api_key": "k"}, integration.Env{})
+			return servicedeskplus.Kind.Open(integration.Values{"base_url": "https://sdp.invalid", "api_key": "k"}, integration.Env{HTTP: http.DefaultClient})
 		},
 		Enhance: l, Catalogue: l, Seen: l, Limit: l, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}

@@ -174,7 +174,7 @@ func TestSecretsThatDoNotAnswerEndTheStartInTime(t *testing.T) {
 	}
 }
 
-func TestWithoutSecretsThereIsNoClient(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestWithoutSecretsThereIsNoClient(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "nobody") // no client can be made with that
 	t.Setenv("AWS_CONFIG_FILE", "/does/not/exist")
 	cfg := config.Config{DatabaseURL: secret.New("postgres://u:p@db/x")}

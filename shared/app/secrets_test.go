@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"net/url"
@@ -174,7 +175,7 @@ func TestSecretsThatDoNotAnswerEndTheStartInTime(t *testing.T) {
 	}
 }
 
-func TestWithoutSecretsThereIsNoClient(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestWithoutSecretsThereIsNoClient(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "nobody") // no client can be made with that
 	t.Setenv("AWS_CONFIG_FILE", "/does/not/exist")
 	cfg := config.Config{DatabaseURL: secret.New("postgres://u:p@db/x")}
@@ -185,6 +186,42 @@ func TestWithoutSecretsThereIsNoClient(t *testing.T) { //nolint:paralleltest // 
 	cfg.Secrets = "deskhand/application"
 	if _, err := fill(t.Context(), &cfg); err == nil || !strings.Contains(err.Error(), "AWS configuration") {
 		t.Errorf("with a secret there is one: %v", err)
+	}
+}
+
+// TestAPasswordThatWasRotatedIsReadAgain has a process start with a password
+// that Postgres refuses by the time it connects.
+func TestAPasswordThatWasRotatedIsReadAgain(t *testing.T) {
+	t.Parallel()
+	cfg := onAWS(t)
+	cfg.SealingKMSKey = ""
+	var err error
+	if cfg.SealingKey, err = keyset.New(); err != nil {
+		t.Fatal(err)
+	}
+	client, api := secretsmanagertest.Connect(t)
+	user, password, err := client.Login(t.Context(), cfg.DatabaseSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(password string) {
+		secretsmanagertest.Put(t, api, cfg.DatabaseSecret, fmt.Sprintf(`{"username":%q,"password":%q}`, user, password))
+	}
+	put("hunter2")
+	a, err := start(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(password.Reveal())
+	if err := a.db.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "28P01") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("with the old password: %v", err)
+	}
+	if err := a.db.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	reads := useAWS().Reads(cfg.DatabaseSecret)
+	if reads != 3 { // of this test, of the start, and after the refusal
+		t.Errorf("%d reads", reads)
 	}
 }
 

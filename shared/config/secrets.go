@@ -15,12 +15,6 @@ func (c Config) SecretNames() []string {
 	return strings.FieldsFunc(c.Secrets, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 }
 
-// InSecrets tells whether the configuration names a secret or a key of AWS,
-// which has to be asked then.
-func (c Config) InSecrets() bool {
-	return c.Secrets+c.DatabaseSecret+c.DatabaseOwnerSecret+c.RedisSecret+c.SealingKMSKey != ""
-}
-
 // Fill sets those of the variables that may be secret and have no value yet.
 // It gives the names that are none of them, sorted: a misspelling, or what
 // another version reads.

@@ -45,7 +45,7 @@ func TestAKeyNeedsAnARN(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedNamesThePermission(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestWhatIsRefusedNamesThePermission(t *testing.T) {
 	var fault atomic.Pointer[kmsfake.Error]
 	server := httptest.NewServer(&kmsfake.Server{Fault: func(operation string) *kmsfake.Error {
 		if operation == "CreateKey" {
@@ -67,7 +67,7 @@ func TestWhatIsRefusedNamesThePermission(t *testing.T) { //nolint:paralleltest /
 	}
 }
 
-func TestAServerThatIsSilentIsNotWaitedFor(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestAServerThatIsSilentIsNotWaitedFor(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func TestWhatIsRefusedNamesThePermission(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsSilentIsNotWaitedFor(t *testing.T) { //nolint:paralleltest // it sets an environment variable
+func TestAServerThatIsSilentIsNotWaitedFor(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
 	if err != nil {
 		t.Fatal(err)

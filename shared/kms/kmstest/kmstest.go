@@ -19,16 +19,11 @@ import (
 func Create(t testing.TB) (key *kms.Key, arn string) {
 	t.Helper()
 	c, err := config.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	out, err := aws.NewFromConfig(c).CreateKey(t.Context(), &aws.CreateKeyInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if key, err = kms.Connect(t.Context(), *out.KeyMetadata.Arn); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	key, err = kms.Connect(t.Context(), *out.KeyMetadata.Arn)
+	must(t, err)
 	return key, *out.KeyMetadata.Arn
 }
 
@@ -69,9 +64,7 @@ func bindsKeyAndContext(t *testing.T) {
 func namesTheKey(t *testing.T) {
 	const arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 	key, err := kms.Connect(t.Context(), arn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if _, err := key.EncryptWithContext(t.Context(), []byte("hunter2"), nil); err == nil || !strings.Contains(err.Error(), arn) || !strings.Contains(err.Error(), "no such key") {
 		t.Error(err)
 	}
@@ -80,25 +73,18 @@ func namesTheKey(t *testing.T) {
 func wrapsKeysets(t *testing.T) {
 	key, _ := Create(t)
 	first, err := keyset.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	stored := wrap(t, key, first)
 	if strings.Contains(stored.Reveal(), `"value"`) || !strings.Contains(stored.Reveal(), `"encryptedKeyset"`) {
 		t.Error("the keyset is in the clear")
 	}
 	old, err := open(t, key, stored).Seal([]byte("hunter2"), "connection/acme")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, step := range []func(secret.Text) (secret.Text, error){keyset.Add, keyset.Rotate} {
 		plain, err := keyset.Unwrap(t.Context(), stored, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plain, err = step(plain); err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
+		plain, err = step(plain)
+		must(t, err)
 		stored = wrap(t, key, plain)
 		if plain, err := open(t, key, stored).Open(old, "connection/acme"); err != nil || string(plain) != "hunter2" {
 			t.Errorf("%q, %v", plain, err)
@@ -110,9 +96,7 @@ func refusesOtherKeysets(t *testing.T) {
 	key, _ := Create(t)
 	other, _ := Create(t)
 	plain, err := keyset.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if _, err := keyset.Unwrap(t.Context(), wrap(t, key, plain), other); err == nil || !strings.Contains(err.Error(), "another KMS key") {
 		t.Errorf("another key opens it: %v", err)
 	}
@@ -129,21 +113,22 @@ func refusesOtherKeysets(t *testing.T) {
 func wrap(t *testing.T, key *kms.Key, plain secret.Text) secret.Text {
 	t.Helper()
 	stored, err := keyset.Wrap(t.Context(), plain, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return stored
 }
 
 func open(t *testing.T, key *kms.Key, stored secret.Text) secret.Box {
 	t.Helper()
 	plain, err := keyset.Unwrap(t.Context(), stored, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	box, err := keyset.Open(plain)
+	must(t, err)
+	return box
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return box
 }

@@ -21,13 +21,9 @@ import (
 func Connect(t testing.TB) (*secretsmanager.Client, *aws.Client) {
 	t.Helper()
 	client, err := secretsmanager.Connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	c, err := config.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return client, aws.NewFromConfig(c)
 }
 
@@ -36,18 +32,15 @@ func Create(t testing.TB, api *aws.Client, value string) (name, arn string) {
 	t.Helper()
 	name = "deskhand/" + strings.ToLower(rand.Text())
 	out, err := api.CreateSecret(t.Context(), &aws.CreateSecretInput{Name: &name, SecretString: &value})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return name, *out.ARN
 }
 
 // Put changes the value of a secret.
 func Put(t testing.TB, api *aws.Client, name, value string) {
 	t.Helper()
-	if _, err := api.PutSecretValue(t.Context(), &aws.PutSecretValueInput{SecretId: &name, SecretString: &value}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := api.PutSecretValue(t.Context(), &aws.PutSecretValueInput{SecretId: &name, SecretString: &value})
+	must(t, err)
 }
 
 // Run runs the suite.
@@ -107,9 +100,8 @@ func refusesOtherForms(t *testing.T) {
 		}
 	}
 	name := "deskhand/" + strings.ToLower(rand.Text())
-	if _, err := api.CreateSecret(t.Context(), &aws.CreateSecretInput{Name: &name, SecretBinary: []byte(`{"a":"hunter2"}`)}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := api.CreateSecret(t.Context(), &aws.CreateSecretInput{Name: &name, SecretBinary: []byte(`{"a":"hunter2"}`)})
+	must(t, err)
 	if _, err := client.Object(t.Context(), name); err == nil || !strings.Contains(err.Error(), "text, not bytes") {
 		t.Errorf("bytes: %v", err)
 	}
@@ -118,9 +110,8 @@ func refusesOtherForms(t *testing.T) {
 func namesWhatIsMissing(t *testing.T) {
 	client, api := Connect(t)
 	empty := "deskhand/" + strings.ToLower(rand.Text())
-	if _, err := api.CreateSecret(t.Context(), &aws.CreateSecretInput{Name: &empty}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := api.CreateSecret(t.Context(), &aws.CreateSecretInput{Name: &empty})
+	must(t, err)
 	for _, name := range []string{"deskhand/nobody", empty} {
 		_, err := client.Object(t.Context(), name)
 		if !errors.Is(err, secretsmanager.ErrMissing) || !strings.Contains(err.Error(), name) {
@@ -153,13 +144,18 @@ func addsOnce(t *testing.T) {
 	}
 	wg.Wait()
 	out, err := api.GetSecretValue(t.Context(), &aws.GetSecretValueInput{SecretId: &name})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if n := added.Load(); n != 1 || !strings.Contains(*out.SecretString, `5432`) || !strings.Contains(*out.SecretString, `OPENAI_API_KEY`) {
 		t.Errorf("%d were added: %s", n, *out.SecretString)
 	}
 	if ok, err := client.Add(t.Context(), name, "SEALING_KEY", secret.New("three")); ok || err != nil {
 		t.Errorf("a key that is there was replaced: %v", err)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

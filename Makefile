@@ -49,7 +49,7 @@ verify: ## Prove the generated files fresh
 
 build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
-	@for f in webhook enhance catalogue admin; do \
+	@for f in webhook enhance catalogue admin migrate; do \
 		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc -trimpath -ldflags='-s -w' -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	@ls -sh bin bin/lambda/*

@@ -1,24 +1,7 @@
-// Command migrate brings the database to this version and ends.
+// Command migrate brings the installation to this version: once, or as a Lambda
+// function each time it is invoked.
 package main
 
-import (
-	"context"
-	"fmt"
-	"os"
+import "github.com/deskhand/deskhand/shared/app"
 
-	"github.com/deskhand/deskhand/shared/app"
-	"github.com/deskhand/deskhand/shared/config"
-)
-
-func main() {
-	cfg, err := config.Load()
-	applied := 0
-	if err == nil {
-		applied, err = app.Migrate(context.Background(), cfg)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "deskhand migrate:", err)
-		os.Exit(1)
-	}
-	fmt.Printf("deskhand migrate: %d migrations applied, the schema is up to date\n", applied)
-}
+func main() { app.MainMigrate() }

@@ -60,6 +60,7 @@ type App struct {
 	Tenants   tenants.Store
 	Ledger    ledger.Ledger
 
+	vault     vault
 	db        *postgres.DB
 	pool      *pgxpool.Pool // of the queue on Postgres; nil on SQS
 	cache     *valkey.Client
@@ -72,18 +73,20 @@ type App struct {
 	gauges    metric.Registration
 }
 
-// New connects the parts. It does no I/O: Postgres and Redis may be down, and
-// the process says so at /readyz until they are up.
+// New connects the parts. It reads the secrets that the configuration names,
+// and does no other I/O: Postgres and Redis may be down, and the process says
+// so at /readyz until they are up.
 func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App, error) {
-	if err := errors.Join(cfg.Check(), Tools.Check()); err != nil {
+	kept, err := fill(ctx, &cfg, appLogin(&cfg), redisLogin(&cfg))
+	if err := errors.Join(err, cfg.Check(), Tools.Check()); err != nil {
 		return nil, err
 	}
 	box, err := keyset.Open(cfg.SealingKey)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, outcomes: &enhance.Outcomes{}}
-	if a.db, err = postgres.Open(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns); err != nil {
+	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, outcomes: &enhance.Outcomes{}}
+	if a.db, err = postgres.OpenRotating(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns, kept.credentials(cfg)); err != nil {
 		return nil, err
 	}
 	if a.cache, err = valkey.Open(cfg.RedisURL.Reveal()); err != nil {

@@ -30,8 +30,13 @@ func (a *App) checks() []doctor.Check {
 	list := []doctor.Check{
 		{
 			Name: "configuration", Run: doctor.One(a.configured),
-			Means: "Nothing starts: a variable or a mounted secret is missing or malformed.",
-			Fix:   "Set the variables that are named, as `docs/configuration.md` describes them; `deskhand keygen` makes `SEALING_KEY`.",
+			Means: "Nothing starts: a variable or a secret is missing, malformed or cannot be read.",
+			Fix:   "Set the variables that are named, as `docs/configuration.md` describes them; `deskhand keygen` makes `SEALING_KEY`. Secrets in AWS: give the role the permission that is named (`docs/runbooks/secrets.md`).",
+		},
+		{
+			Name: "secrets", After: "configuration", Run: a.secretsRead,
+			Means: "A secret of `SECRETS` has a key that is no variable: misspelt, or what another version reads.",
+			Fix:   "Correct the key: `aws secretsmanager put-secret-value`; `docs/configuration.md` has the names, those marked *file*.",
 		},
 	}
 	list = append(list, a.storeChecks()...)

@@ -214,7 +214,7 @@ func TestKeysRotateWithoutLosingACredential(t *testing.T) {
 		want cli.Resealed
 	}{{cli.AddKey, cli.Resealed{Already: 2}}, {cli.UseKey, cli.Resealed{Done: 2}}, {cli.RetireKey, cli.Resealed{Already: 2}}} {
 		var err error
-		if w.cfg.SealingKey, err = rotate(load, step.how); err != nil {
+		if w.cfg.SealingKey, err = rotate(t.Context(), load, step.how, ""); err != nil {
 			t.Fatal(err)
 		}
 		desk, err := openDesk(t.Context(), load)

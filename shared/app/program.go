@@ -11,7 +11,6 @@ import (
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/doctor"
-	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
@@ -33,8 +32,8 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 			return Migrate(ctx, cfg)
 		},
 		Serve:  func(ctx context.Context) error { return serve(ctx, "deskhand", load, (*App).RunAll) },
-		Keygen: keyset.New,
-		Rotate: func(how cli.Rotation) (secret.Text, error) { return rotate(load, how) },
+		Keygen: freshKey,
+		Rotate: func(ctx context.Context, how cli.Rotation, arn string) (secret.Text, error) { return rotate(ctx, load, how, arn) },
 		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },

@@ -16,7 +16,6 @@ import (
 	names "github.com/deskhand/deskhand/shared/metric"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/queue"
-	"github.com/deskhand/deskhand/shared/queue/river"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
@@ -194,29 +193,4 @@ func (a *App) observe() error {
 	}, names.SuccessRate, names.QueueDepth, names.QueueOldest, names.QueueDead)
 	a.gauges = registered
 	return err
-}
-
-// Migrate brings the database to this version: the schema as its owner, the
-// queue's own schema, and a login for the two roles that the other URLs name.
-// It returns how many migrations were applied.
-func Migrate(ctx context.Context, cfg config.Config) (int, error) {
-	if cfg.DatabaseOwnerURL.Empty() {
-		return 0, errors.New("DATABASE_OWNER_URL: required: the URL of Postgres as the owner of the schema")
-	}
-	owner := cfg.DatabaseOwnerURL.Reveal()
-	applied, err := postgres.Migrate(ctx, owner)
-	if err != nil {
-		return applied, err
-	}
-	var logins []string
-	if !cfg.DatabaseURL.Empty() {
-		logins = append(logins, cfg.DatabaseURL.Reveal())
-	}
-	if !cfg.DatabaseQueueURL.Empty() {
-		logins = append(logins, cfg.DatabaseQueueURL.Reveal())
-		if err := river.Migrate(ctx, owner); err != nil {
-			return applied, err
-		}
-	}
-	return applied, postgres.EnsureLogin(ctx, owner, logins...)
 }

@@ -57,8 +57,8 @@ type Program struct {
 	Migrate func(context.Context) (applied int, err error)
 	Serve   func(context.Context) error
 	Doctor  func(context.Context) []doctor.Result // every check, in order
-	Keygen  func() (secret.Text, error)
-	Rotate  func(Rotation) (secret.Text, error)                         // SEALING_KEY, changed
+	Keygen  func(ctx context.Context, kms string) (secret.Text, error)           // encrypted with the KMS key of this ARN; "" for none
+	Rotate  func(ctx context.Context, r Rotation, kms string) (secret.Text, error) // SEALING_KEY, changed; "" for the KMS key that it has
 	Sign    func(key secret.Text, timestamp string, body []byte) string // the webhook's signature
 	Config  func() string                                               // docs/configuration.md
 	Now     func() time.Time

@@ -122,7 +122,7 @@ func (w *world) run(t *testing.T, args ...string) int {
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },
 		Serve:   func(context.Context) error { return errors.New("the port is taken") },
-		Keygen:  func() (secret.Text, error) { return secret.New(`{"key":1}`), nil },
+		Keygen:  func(context.Context, string) (secret.Text, error) { return secret.New(`{"key":1}`), nil },
 		Sign: func(key secret.Text, stamp string, body []byte) string {
 			return "sha256=" + key.Reveal() + stamp + fmt.Sprint(len(body))
 		},

@@ -20,8 +20,8 @@ func ask(t *testing.T, results []doctor.Result, resealed error, args ...string) 
 	p := &cli.Program{
 		Out: &stdout, Err: &stderr,
 		Doctor: func(context.Context) []doctor.Result { return results },
-		Keygen: func() (secret.Text, error) { return secret.New("fresh"), nil },
-		Rotate: func(how cli.Rotation) (secret.Text, error) { return secret.New("step " + string(how)), nil },
+		Keygen: func(_ context.Context, arn string) (secret.Text, error) { return secret.New("fresh" + arn), nil },
+		Rotate: func(_ context.Context, how cli.Rotation, arn string) (secret.Text, error) { return secret.New("step " + string(how) + arn), nil },
 		Open: func(context.Context) (*cli.Desk, error) {
 			return &cli.Desk{
 				Reseal: func(context.Context) (cli.Resealed, error) { return cli.Resealed{Done: 11, Already: 1}, resealed },

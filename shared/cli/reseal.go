@@ -22,16 +22,20 @@ type keygenCmd struct {
 	Add    bool `xor:"step" help:"Add a key to SEALING_KEY that opens and does not seal yet."`
 	Rotate bool `xor:"step" help:"Have the newest key of SEALING_KEY seal; add one where it does already."`
 	Retire bool `xor:"step" help:"Drop all keys of SEALING_KEY but the one that seals."`
+
+	KMS string `name:"kms" placeholder:"ARN" help:"Encrypt what is printed with this key of AWS KMS: the value of SEALING_KMS_KEY then. With a step, the key of the configuration where it is left out."`
 }
 
 // Help says how a rotation goes.
 func (keygenCmd) Help() string {
 	return "With a flag it prints the SEALING_KEY of the configuration, changed. A rotation without a break, where several processes run: --add, start all of them anew with it, " +
-		"--rotate, start them anew, deskhand reseal, and --retire after 14 days: docs/runbooks/secrets.md."
+		"--rotate, start them anew, deskhand reseal, and --retire after 14 days: docs/runbooks/secrets.md.\n\n" +
+		"With --kms, a SEALING_KEY in the clear becomes an encrypted one, and one of another KMS key one of this.\n\n" +
+		"Example: deskhand keygen --kms arn:aws:kms:eu-west-1:123456789012:key/..."
 }
 
-func (c keygenCmd) Run(p *Program) error {
-	key, err := c.key(p)
+func (c keygenCmd) Run(ctx context.Context, p *Program) error {
+	key, err := c.key(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -39,16 +43,16 @@ func (c keygenCmd) Run(p *Program) error {
 	return nil
 }
 
-func (c keygenCmd) key(p *Program) (secret.Text, error) {
+func (c keygenCmd) key(ctx context.Context, p *Program) (secret.Text, error) {
 	switch {
 	case c.Add:
-		return p.Rotate(AddKey)
+		return p.Rotate(ctx, AddKey, c.KMS)
 	case c.Rotate:
-		return p.Rotate(UseKey)
+		return p.Rotate(ctx, UseKey, c.KMS)
 	case c.Retire:
-		return p.Rotate(RetireKey)
+		return p.Rotate(ctx, RetireKey, c.KMS)
 	}
-	return p.Keygen()
+	return p.Keygen(ctx, c.KMS)
 }
 
 // Resealed counts connections.

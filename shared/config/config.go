@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -35,7 +36,14 @@ type Config struct {
 
 	RedisURL secret.Text `env:"REDIS_URL" file:"yes" example:"rediss://user:…@cache:6379/0" doc:"Redis, Valkey or ElastiCache, for caches and limits that processes share. Empty: each process keeps its own."`
 
-	SealingKey secret.Text `env:"SEALING_KEY" file:"yes" doc:"Tink keyset (JSON) that seals tenant credentials and queue bodies; deskhand keygen makes one. Required."`
+	SealingKey    secret.Text `env:"SEALING_KEY" file:"yes" doc:"Tink keyset (JSON) that seals tenant credentials and queue bodies; deskhand keygen makes one. Required."`
+	SealingKMSKey string      `env:"SEALING_KMS_KEY" example:"arn:aws:kms:eu-west-1:…:key/…" doc:"ARN of the KMS key that encrypts SEALING_KEY: deskhand keygen --kms. Empty: the keyset is in the clear."`
+
+	// The secrets of AWS Secrets Manager, by name or ARN. What is read from them is in the other fields then: see Fill and WithLogin.
+	Secrets             string `env:"SECRETS" example:"deskhand/application,deskhand/model" doc:"Names or ARNs of secrets in AWS Secrets Manager, comma between. Each holds a JSON object of variables that are marked *file*; what the environment has already stays."`
+	DatabaseSecret      string `env:"DATABASE_SECRET" example:"deskhand/app_user" doc:"Secret with username and password of app_user, as RDS rotates it. DATABASE_URL is then without both. It is read again when Postgres refuses the password."`
+	DatabaseOwnerSecret string `env:"DATABASE_OWNER_SECRET" example:"deskhand/owner" doc:"The same for the owner and DATABASE_OWNER_URL. Read by deskhand migrate alone."`
+	RedisSecret         string `env:"REDIS_SECRET" example:"deskhand/redis" doc:"The same for REDIS_URL. Read at the start."`
 
 	OpenAIBaseURL string      `env:"OPENAI_BASE_URL" envDefault:"https://openrouter.ai/api/v1" doc:"Any endpoint that speaks OpenAI's chat completions."`
 	OpenAIKey     secret.Text `env:"OPENAI_API_KEY" file:"yes" doc:"Key for that endpoint. Empty: notes are written from the evidence alone, and say so."`
@@ -105,7 +113,9 @@ func (c Config) Check() error {
 		need(n >= low && n <= high, name, fmt.Sprintf("want %d to %d, not %d", low, high, n))
 	}
 	need(!c.DatabaseURL.Empty(), "DATABASE_URL", "required: the URL of Postgres as app_user")
-	need(!c.SealingKey.Empty(), "SEALING_KEY", "required: make one with deskhand keygen")
+	need(!c.SealingKey.Empty(), "SEALING_KEY", "required: make one with deskhand keygen, and put it there or into a secret of SECRETS")
+	need(c.SealingKMSKey == "" || kmsARN.MatchString(c.SealingKMSKey), "SEALING_KMS_KEY", "want the ARN of a KMS key: arn:aws:kms:region:account:key/id")
+	need(c.RedisSecret == "" || !c.RedisURL.Empty(), "REDIS_URL", "required with REDIS_SECRET: the URL without user and password")
 	urls := strings.Fields(c.QueueURL + " " + c.QueueDeadURL + " " + c.CatalogueQueueURL + " " + c.CatalogueQueueDeadURL)
 	need(len(urls) == 0 || len(urls) == 4, "QUEUE_URL, QUEUE_DEAD_URL, CATALOGUE_QUEUE_URL, CATALOGUE_QUEUE_DEAD_URL", "set all four or none")
 	need(len(urls) > 0 || !c.DatabaseQueueURL.Empty(), "DATABASE_QUEUE_URL", "required without QUEUE_URL: the URL of Postgres as queue_user")
@@ -122,6 +132,8 @@ func (c Config) Check() error {
 	}
 	return nil
 }
+
+var kmsARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:(key|alias)/\S+$`)
 
 // onLoopback tells whether only this machine reaches the address. A name is
 // none, for it may come to mean another address.

@@ -44,6 +44,9 @@ type Lambda struct {
 	Work    queue.Handler
 	// Tick is called for a scheduled event from EventBridge.
 	Tick func(context.Context) error
+	// Any takes every event, whatever it is; the other kinds are not looked for
+	// then. Its answer is JSON.
+	Any func(ctx context.Context, payload []byte) ([]byte, error)
 	// Before, where not nil, is called at the start of each invocation: between
 	// two of them the process may have been frozen for hours.
 	Before func(context.Context)
@@ -94,7 +97,7 @@ type event struct {
 }
 
 // Invoke handles one event and gives its answer. An error, and a panic of
-// Tick, fail the invocation; a panic of HTTP is answered with 500. The context
+// Tick or Any, fail the invocation; a panic of HTTP is answered with 500. The context
 // given on ends a little before the invocation's deadline.
 func (l Lambda) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
 	defer l.flush(ctx)
@@ -105,6 +108,9 @@ func (l Lambda) Invoke(ctx context.Context, payload []byte) (answer []byte, err 
 	defer cancel()
 	defer l.caught(ctx, func(p error) { answer, err = nil, p })
 
+	if l.Any != nil {
+		return l.Any(ctx, payload)
+	}
 	var e event
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return nil, fmt.Errorf("lambda: read the event: %w", err)

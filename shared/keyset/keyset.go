@@ -1,5 +1,6 @@
 // Package keyset opens the Tink keyset that seals tenant credentials and queue
-// bodies, and rotates its keys.
+// bodies, and rotates its keys. Wrap and Unwrap are for a keyset that is stored
+// encrypted; everything else works on one in the clear.
 package keyset
 
 import (
@@ -118,7 +119,7 @@ func read(json secret.Text) (*keyset.Handle, error) {
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewBufferString(json.Reveal())))
 	if err != nil {
 		// Tink's error may quote the keyset, so it is not passed on.
-		return nil, errors.New("keyset: SEALING_KEY is no Tink keyset in JSON; make one with: deskhand keygen")
+		return nil, errors.New("keyset: SEALING_KEY is no Tink keyset in JSON; make one with: deskhand keygen. An encrypted one needs SEALING_KMS_KEY")
 	}
 	return handle, nil
 }

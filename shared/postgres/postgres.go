@@ -40,6 +40,14 @@ var errURL = errors.New("the database URL cannot be read: want postgres://user:p
 // Open makes a pool of at most maxConns connections (1 to 1000). It does not connect: the
 // server may be down, and every use tries anew. Close it at the end.
 func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
+	return OpenRotating(ctx, url, maxConns, nil)
+}
+
+// OpenRotating is Open for a password that changes while the pool is in use:
+// after the server refused it, read is asked for the one that is valid now,
+// once a second at most, and new connections log in with that. The attempt
+// that was refused fails. A nil read is none.
+func OpenRotating(ctx context.Context, url string, maxConns int, read Credentials) (*DB, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errURL // the cause would quote the URL, password and all
@@ -52,7 +60,12 @@ func Open(ctx context.Context, url string, maxConns int) (*DB, error) {
 	if !strings.Contains(url, "connect_timeout=") {
 		config.ConnConfig.ConnectTimeout = connectIn
 	}
-	config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
+	instruments := otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
+	config.ConnConfig.Tracer = instruments
+	if read != nil {
+		r := &rotation{read: read, now: time.Now}
+		config.BeforeConnect, config.ConnConfig.Tracer = r.login, tracer{instruments, r}
+	}
 	config.MaxConns = int32(min(max(1, maxConns), 1000))
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.MaxConnLifetime = 30 * time.Minute

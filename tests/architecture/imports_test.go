@@ -33,7 +33,7 @@ var homes = map[string]layer{
 	"webhook": story, "enhance": story, "retrieval": story, "prompt": story, "receipts": story, "redact": story,
 	"canary": story, "doctor": story,
 	"catalogue": story, "admin": story, "cli": story,
-	"postgres": adapter, "valkey": adapter, "keyset": adapter,
+	"postgres": adapter, "valkey": adapter, "keyset": adapter, "secretsmanager": adapter, "kms": adapter,
 	"config": running, "telemetry": running, "host": running, "egress": running,
 	"app": wiring,
 }

@@ -29,6 +29,7 @@ type Data struct {
 const (
 	database     = "deskhand"
 	rotationDays = 30
+	rotated      = "It is rotated, each month: the schedule is on the secret's attachment to the database"
 	// snapshotDays is how long the snapshots of the cache are kept.
 	snapshotDays = 7
 	// cacheAccess is what the functions do in Valkey: values, limits by script,
@@ -103,9 +104,12 @@ func (d *Data) postgres(scope constructs.Construct, stage Stage, n *Network) {
 		accept(d.Postgres, "RDS10", "A stage that is not protected is meant to be deleted; a last snapshot is kept")
 	}
 	d.Owner = d.Postgres.Secret()
-	d.AppUser = awsrds.NewDatabaseSecret(scope, jsii.String("AppUser"), &awsrds.DatabaseSecretProps{
+	accept(d.Postgres.Node().FindChild(jsii.String("Secret")), "SMG4", rotated)
+	user := awsrds.NewDatabaseSecret(scope, jsii.String("AppUser"), &awsrds.DatabaseSecretProps{
 		Username: jsii.String("app_user"), Dbname: jsii.String(database), EncryptionKey: d.DataKey,
-	}).Attach(d.Postgres)
+	})
+	accept(user, "SMG4", rotated)
+	d.AppUser = user.Attach(d.Postgres)
 	rotate(d.Owner, "deskhand-"+stage.Name+"-rotate-owner", n)
 	rotate(d.AppUser, "deskhand-"+stage.Name+"-rotate-app-user", n)
 }

@@ -18,6 +18,10 @@ type Deskhand struct {
 	Observability *Observability
 }
 
+// costTag is on everything, with the stage: activate it as a cost allocation
+// tag, and bills and the budget tell stages apart.
+const costTag = "deskhand"
+
 // NewDeskhand adds the stack of a stage to app.
 func NewDeskhand(app awscdk.App, stage Stage) *Deskhand {
 	env := &awscdk.Environment{Region: jsii.String(stage.Region)}
@@ -28,8 +32,7 @@ func NewDeskhand(app awscdk.App, stage Stage) *Deskhand {
 		StackName: jsii.String("deskhand-" + stage.Name), Env: env, TerminationProtection: jsii.Bool(stage.Protected),
 		Description: jsii.String("Deskhand: a briefing on every new support ticket (" + stage.Name + ")"),
 	})
-	awscdk.Tags_Of(stack).Add(jsii.String("project"), jsii.String("deskhand"), nil)
-	awscdk.Tags_Of(stack).Add(jsii.String("stage"), jsii.String(stage.Name), nil)
+	awscdk.Tags_Of(stack).Add(jsii.String(costTag), jsii.String(stage.Name), nil)
 
 	d := &Deskhand{Stack: stack}
 	d.Network = NewNetwork(stack, stage)

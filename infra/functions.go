@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,7 +89,7 @@ func (f *Functions) list() []function {
 	return []function{
 		{
 			name: "webhook", timeout: webhookLimit, memory: 512, concurrency: c.Webhook, env: serving,
-			may: append(secrets, f.seal("Decrypt"), on([]string{"SendMessage"}, q.Enhancement, q.Catalogue)),
+			may: append(slices.Clone(secrets), f.seal("Decrypt"), on([]string{"SendMessage"}, q.Enhancement, q.Catalogue)),
 		},
 		{
 			name: "enhance", timeout: enhanceLimit, memory: 1024, concurrency: c.Enhance, open: true, env: model,
@@ -97,11 +98,11 @@ func (f *Functions) list() []function {
 		},
 		{
 			name: "catalogue", timeout: catalogueLimit, memory: 1024, concurrency: c.Catalogue, open: true, env: serving,
-			may: append(secrets, f.seal("Decrypt"), on(receive, q.Catalogue), on([]string{"SendMessage"}, q.CatalogueDead)),
+			may: append(slices.Clone(secrets), f.seal("Decrypt"), on(receive, q.Catalogue), on([]string{"SendMessage"}, q.CatalogueDead)),
 		},
 		{
 			name: "admin", timeout: adminLimit, memory: 512, concurrency: c.Admin, open: true, env: serving,
-			may: append(secrets, f.seal("Decrypt"), on(receive, q.Enhancement, q.EnhancementDead, q.Catalogue, q.CatalogueDead)),
+			may: append(slices.Clone(secrets), f.seal("Decrypt"), on(receive, q.Enhancement, q.EnhancementDead, q.Catalogue, q.CatalogueDead)),
 		},
 		{
 			name: "migrate", timeout: migrateLimit, memory: 512, concurrency: 1,
@@ -110,8 +111,7 @@ func (f *Functions) list() []function {
 				"DATABASE_OWNER_URL": d.postgresURL(), "DATABASE_OWNER_SECRET": d.Owner.SecretArn(),
 				"SECRETS": d.Application.SecretArn(), "SEALING_KMS_KEY": d.SealingKey.KeyArn(),
 			},
-			may: append(f.read(d.Application, d.AppUser, d.Owner), f.seal("Decrypt", "Encrypt"),
-				allow([]string{"secretsmanager:PutSecretValue"}, d.Application.SecretArn())),
+			may: append(append(f.read(d.Application, d.AppUser, d.Owner), f.write(d.Application)...), f.seal("Decrypt", "Encrypt")),
 		},
 	}
 }
@@ -202,10 +202,24 @@ func (f *Functions) read(secrets ...awssecretsmanager.ISecret) []awsiam.PolicySt
 	return []awsiam.PolicyStatement{
 		allow([]string{"secretsmanager:GetSecretValue"}, arns...),
 		awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Actions: jsii.Strings("kms:Decrypt", "kms:GenerateDataKey"), Resources: &[]*string{f.data.DataKey.KeyArn()},
-			Conditions: &map[string]any{"StringEquals": map[string]string{"kms:ViaService": "secretsmanager." + f.stage.Region + ".amazonaws.com"}},
+			Actions: jsii.Strings("kms:Decrypt"), Resources: &[]*string{f.data.DataKey.KeyArn()}, Conditions: f.forSecrets(),
 		}),
 	}
+}
+
+// write allows to put a value into a secret.
+func (f *Functions) write(secret awssecretsmanager.ISecret) []awsiam.PolicyStatement {
+	return []awsiam.PolicyStatement{
+		allow([]string{"secretsmanager:PutSecretValue"}, secret.SecretArn()),
+		awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Actions: jsii.Strings("kms:GenerateDataKey"), Resources: &[]*string{f.data.DataKey.KeyArn()}, Conditions: f.forSecrets(),
+		}),
+	}
+}
+
+// forSecrets holds where Secrets Manager uses a key for the caller.
+func (f *Functions) forSecrets() *map[string]any {
+	return &map[string]any{"StringEquals": map[string]string{"kms:ViaService": "secretsmanager." + f.stage.Region + ".amazonaws.com"}}
 }
 
 // seal allows to use the sealing key.

@@ -91,9 +91,9 @@ func (a *API) outputs(stack awscdk.Stack, stage Stage) {
 	output(stack, "DomainTarget", "Point the domain's DNS record (CNAME, or alias) here", a.Rest.DomainName().DomainNameAliasDomainName())
 }
 
-// maxDigits is how many digits a Content-Length may have: the largest body that
-// the webhook takes has seven.
-const maxDigits = 7
+// tooLong is a Content-Length of 2,000,000 or more: twice what the webhook takes.
+// A body itself is seen by a firewall up to 64 KiB only.
+const tooLong = `^([2-9]\d{6}|[1-9]\d{7,})$`
 
 // none are the settings of what has none.
 var none = map[string]any{}
@@ -101,12 +101,18 @@ var none = map[string]any{}
 // firewall blocks by rate and by size alone. Rules that look into bodies only
 // count: a ticket may quote an attack, and has to come through.
 func (a *API) firewall(scope constructs.Construct, stage Stage) {
+	asIs := []*awswafv2.CfnWebACL_TextTransformationProperty{{Priority: jsii.Number(0), Type: jsii.String("NONE")}}
 	rules := []*awswafv2.CfnWebACL_RuleProperty{
 		blocked("Rate", &awswafv2.CfnWebACL_StatementProperty{RateBasedStatement: &awswafv2.CfnWebACL_RateBasedStatementProperty{
 			AggregateKeyType: jsii.String("IP"), Limit: jsii.Number(stage.RequestsPerSource), EvaluationWindowSec: jsii.Number(300),
 		}}),
-		blocked("Length", larger(&awswafv2.CfnWebACL_FieldToMatchProperty{SingleHeader: map[string]string{"Name": "content-length"}}, maxDigits)),
-		blocked("Query", larger(&awswafv2.CfnWebACL_FieldToMatchProperty{QueryString: none}, 4096)),
+		blocked("Length", &awswafv2.CfnWebACL_StatementProperty{RegexMatchStatement: &awswafv2.CfnWebACL_RegexMatchStatementProperty{
+			FieldToMatch: &awswafv2.CfnWebACL_FieldToMatchProperty{SingleHeader: map[string]string{"Name": "content-length"}},
+			RegexString:  jsii.String(tooLong), TextTransformations: asIs,
+		}}),
+		blocked("Query", &awswafv2.CfnWebACL_StatementProperty{SizeConstraintStatement: &awswafv2.CfnWebACL_SizeConstraintStatementProperty{
+			FieldToMatch: &awswafv2.CfnWebACL_FieldToMatchProperty{QueryString: none}, ComparisonOperator: jsii.String("GT"), Size: jsii.Number(4096), TextTransformations: asIs,
+		}}),
 	}
 	for _, group := range []string{"AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesSQLiRuleSet"} {
 		rules = append(rules, &awswafv2.CfnWebACL_RuleProperty{
@@ -131,14 +137,6 @@ func blocked(name string, statement *awswafv2.CfnWebACL_StatementProperty) *awsw
 	return &awswafv2.CfnWebACL_RuleProperty{
 		Name: jsii.String(name), Statement: statement, Action: &awswafv2.CfnWebACL_RuleActionProperty{Block: none}, VisibilityConfig: visibility(name),
 	}
-}
-
-// larger matches what is longer than so many bytes.
-func larger(field *awswafv2.CfnWebACL_FieldToMatchProperty, bytes int) *awswafv2.CfnWebACL_StatementProperty {
-	return &awswafv2.CfnWebACL_StatementProperty{SizeConstraintStatement: &awswafv2.CfnWebACL_SizeConstraintStatementProperty{
-		FieldToMatch: field, ComparisonOperator: jsii.String("GT"), Size: jsii.Number(bytes),
-		TextTransformations: []*awswafv2.CfnWebACL_TextTransformationProperty{{Priority: jsii.Number(0), Type: jsii.String("NONE")}},
-	}}
 }
 
 // visibility counts, and keeps no samples: they would show tokens.

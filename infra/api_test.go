@@ -94,6 +94,8 @@ func TestTheFirewallBlocksByRateAndSizeOnly(t *testing.T) {
 			case kind == "ManagedRuleGroupStatement":
 				counts++
 				rule.want(t, map[string]any{"OverrideAction": map[string]any{"Count": map[string]any{}}, "Action": nil})
+			case kind == "RegexMatchStatement":
+				rule.want(t, map[string]any{"Statement.RegexMatchStatement.FieldToMatch": map[string]any{"SingleHeader": map[string]any{"Name": "content-length"}}})
 			case kind != "RateBasedStatement" && kind != "SizeConstraintStatement", looksIntoBody:
 				t.Errorf("%s blocks by %s: %s", rule.text("Name"), kind, rule.text("Statement"))
 			}
@@ -116,5 +118,15 @@ func TestADomainHasTLS12AndIsTheOnlyWayIn(t *testing.T) {
 	s.of(t, "AWS::ApiGateway::BasePathMapping")[0].want(t, map[string]any{"BasePath": nil})
 	if flat(s.Outputs["Url"].(map[string]any)["Value"]) != "https://deskhand.example.com/" || s.Outputs["DomainTarget"] == nil {
 		t.Errorf("outputs %v", s.Outputs)
+	}
+}
+
+func TestTheFirewallLetsThroughWhatTheWebhookTakes(t *testing.T) {
+	t.Parallel()
+	long := regexp.MustCompile(tooLong)
+	for length, want := range map[string]bool{"0": false, "1048576": false, "1999999": false, "2000000": true, "10485760": true, "99999999": true} {
+		if got := long.MatchString(length); got != want {
+			t.Errorf("a body of %s bytes is blocked: %v", length, got)
+		}
 	}
 }

@@ -168,7 +168,7 @@ func (d *Data) cacheUser(scope constructs.Construct, name, id, access string) (a
 	accept(secret, "SMG4", "ElastiCache has no rotation of its own for it: docs/runbooks/secrets.md says how an operator does")
 	user := awselasticache.NewCfnUser(scope, jsii.String("CacheUser-"+name), &awselasticache.CfnUserProps{
 		Engine: jsii.String("valkey"), UserId: jsii.String(id), UserName: jsii.String(name), AccessString: jsii.String(access),
-		AuthenticationMode: &awselasticache.CfnUser_AuthenticationModeProperty{Type: jsii.String("password"), Passwords: &[]*string{secret.SecretValueFromJson(jsii.String("password")).UnsafeUnwrap()}},
+		AuthenticationMode: map[string]any{"Type": "password", "Passwords": []*string{secret.SecretValueFromJson(jsii.String("password")).UnsafeUnwrap()}},
 	})
 	return user, secret
 }

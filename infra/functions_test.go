@@ -293,7 +293,7 @@ func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
 		if name := s.named(t, version.text("FunctionName")); name != "migrate" {
 			t.Errorf("%s is triggered", name)
 		}
-		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": nil, "InvocationType": "RequestResponse"})
+		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": true, "InvocationType": "RequestResponse"})
 		after := strings.Join(flatten(trigger.DependsOn), " ")
 		for _, want := range []string{"DataPostgres", "NetworkVpcSecrets", "NetworkVpcKms", "DataAppUserAttachment", "DataApplication"} {
 			if !strings.Contains(after, want) {

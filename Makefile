@@ -5,9 +5,6 @@ TOOL  := $(GO) tool -modfile=tools/go.mod
 ARGS  ?=
 STAGE ?= dev
 
-# What the CDK's runtime says of the Node of Debian is no news.
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 1
-
 .DEFAULT_GOAL := help
 
 help: ## Print the targets

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 )
 
 // paths are the API's routes, as the template has them, with their functions.
@@ -113,7 +112,7 @@ func TestADomainHasTLS12AndIsTheOnlyWayIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := stages["domain"]
+	s := stages["options"]
 	s.of(t, "AWS::ApiGateway::DomainName")[0].want(t, map[string]any{"DomainName": "deskhand.example.com", "SecurityPolicy": "TLS_1_2"})
 	s.of(t, "AWS::ApiGateway::BasePathMapping")[0].want(t, map[string]any{"BasePath": nil})
 	if flat(s.Outputs["Url"].(map[string]any)["Value"]) != "https://deskhand.example.com/" || s.Outputs["DomainTarget"] == nil {

@@ -42,6 +42,9 @@ func NewDeskhand(app awscdk.App, stage Stage) *Deskhand {
 	d.API = NewAPI(stack, stage, d.Functions)
 	NewSchedules(stack, d.Functions)
 	d.Observability = NewObservability(stack, stage, d)
+	if stage.ClusterAdmin != "" {
+		NewCluster(stack, stage, d)
+	}
 	return d
 }
 

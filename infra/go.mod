@@ -43,3 +43,8 @@ require (
 )
 
 replace github.com/deskhand/deskhand => ../
+
+ignore (
+	./cdk.out
+	./node_modules
+)

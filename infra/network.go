@@ -20,6 +20,15 @@ type Network struct {
 	OpenSubnets, ClosedSubnets *awsec2.SubnetSelection
 	// Open and Closed are the security groups of functions.
 	Open, Closed awsec2.SecurityGroup
+
+	services []service // what they reach in the VPC
+}
+
+// service is a port behind a security group.
+type service struct {
+	name  string
+	group awsec2.SecurityGroup
+	port  int
 }
 
 // ports that functions may reach in the VPC.
@@ -98,6 +107,7 @@ func (n *Network) endpoints(scope constructs.Construct) {
 
 // reach lets both kinds of functions reach a port of what is in group.
 func (n *Network) reach(group awsec2.SecurityGroup, port int, what string) {
+	n.services = append(n.services, service{what, group, port})
 	for _, from := range []awsec2.SecurityGroup{n.Open, n.Closed} {
 		group.AddIngressRule(from, awsec2.Port_Tcp(jsii.Number(port)), jsii.String("functions to "+what), nil)
 	}

@@ -31,15 +31,15 @@ var who = map[string][]string{
 
 // notOurs are actions that AWS takes with the role, not our code.
 var notOurs = map[string][]string{
-	"kms:GenerateDataKey":              {"migrate"}, // Secrets Manager, for PutSecretValue
-	"logs:CreateLogStream":             {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"logs:PutLogEvents":                {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"ec2:CreateNetworkInterface":       {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"ec2:DeleteNetworkInterface":       {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"ec2:DescribeNetworkInterfaces":    {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"ec2:DescribeSubnets":              {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"ec2:AssignPrivateIpAddresses":     {"webhook", "enhance", "catalogue", "admin", "migrate"},
-	"ec2:UnassignPrivateIpAddresses":   {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"kms:GenerateDataKey":            {"migrate"}, // Secrets Manager, for PutSecretValue
+	"logs:CreateLogStream":           {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"logs:PutLogEvents":              {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"ec2:CreateNetworkInterface":     {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"ec2:DeleteNetworkInterface":     {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"ec2:DescribeNetworkInterfaces":  {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"ec2:DescribeSubnets":            {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"ec2:AssignPrivateIpAddresses":   {"webhook", "enhance", "catalogue", "admin", "migrate"},
+	"ec2:UnassignPrivateIpAddresses": {"webhook", "enhance", "catalogue", "admin", "migrate"},
 }
 
 // byLibraries are the actions of calls that a library makes for us.
@@ -143,9 +143,9 @@ func TestANewCallIsFound(t *testing.T) {
 
 // statement is one of a policy.
 type statement struct {
-	Effect            string
-	Action, Resource  any
-	Condition         map[string]any
+	Effect           string
+	Action, Resource any
+	Condition        map[string]any
 }
 
 // statements are those of a function's role.

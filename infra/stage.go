@@ -28,11 +28,12 @@ type Stage struct {
 	NATGateways int `json:"nat_gateways"`
 	// Protected keeps the stack and its database from being deleted.
 	Protected bool `json:"protected"`
-	// Cluster adds an EKS cluster on the same stores and queues.
-	Cluster     bool        `json:"cluster"`
-	Database    Database    `json:"database"`
-	CacheNode   string      `json:"cache_node"`
-	Concurrency Concurrency `json:"concurrency"`
+	// ClusterAdmin adds an EKS cluster on the same stores and queues, for this
+	// role (ARN) to administer. Empty: no cluster.
+	ClusterAdmin string      `json:"cluster_admin"`
+	Database     Database    `json:"database"`
+	CacheNode    string      `json:"cache_node"`
+	Concurrency  Concurrency `json:"concurrency"`
 	// RequestsPerSecond is what the API takes in all, RequestsPerSource what
 	// one address may send in five minutes.
 	RequestsPerSecond int `json:"requests_per_second"`

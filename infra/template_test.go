@@ -23,17 +23,17 @@ type synthesis struct {
 }
 
 type resource struct {
-	id                            string
-	Type                          string
-	Properties                    map[string]any
-	DependsOn                     any
+	id                                  string
+	Type                                string
+	Properties                          map[string]any
+	DependsOn                           any
 	DeletionPolicy, UpdateReplacePolicy string
 }
 
-// all synthesises every stage once, and one more: with a domain.
+// all synthesises every stage once, and one more that has every option.
 var all = sync.OnceValues(func() (map[string]synthesis, error) {
 	done := map[string]synthesis{}
-	for _, name := range []string{"dev", "staging", "prod", "domain"} {
+	for _, name := range []string{"dev", "staging", "prod", "options"} {
 		s, err := synthesiseStage(name)
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", name, err)
@@ -56,10 +56,11 @@ func synthesiseStage(name string) (synthesis, error) {
 	}
 	context["stage"], context["aws:cdk:disable-asset-staging"] = name, true
 	stages := context["stages"].(map[string]any)
-	domain := maps.Clone(stages["prod"].(map[string]any))
-	domain["domain"], domain["certificate"] = "deskhand.example.com", "arn:aws:acm:eu-west-1:123456789012:certificate/1"
-	domain["alarm_email"], domain["account"] = "ops@example.com", "123456789012"
-	stages["domain"] = domain
+	options := maps.Clone(stages["prod"].(map[string]any))
+	options["domain"], options["certificate"] = "deskhand.example.com", "arn:aws:acm:eu-west-1:123456789012:certificate/1"
+	options["cluster_admin"] = "arn:aws:iam::123456789012:role/operator"
+	options["alarm_email"], options["account"] = "ops@example.com", "123456789012"
+	stages["options"] = options
 	app, stage, err := newApp(context)
 	if err != nil {
 		return synthesis{}, err

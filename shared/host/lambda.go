@@ -192,10 +192,13 @@ func (l Lambda) request(ctx context.Context, e event, payload []byte) (answer []
 
 // routes is HTTP, with /healthz as a Server has it.
 func (l Lambda) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", healthy)
-	mux.Handle("/", l.HTTP)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/healthz" {
+			healthy(w, r)
+			return
+		}
+		l.HTTP.ServeHTTP(w, r)
+	})
 }
 
 // problem is an answer that both versions of API Gateway understand.

@@ -135,7 +135,7 @@ func workerDown(function string, queue awssqs.Queue, d *Deskhand) awscloudwatch.
 
 // securityEvents are those of all tenants, functions and kinds.
 func securityEvents() awscloudwatch.IMetric {
-	return compute(fmt.Sprintf(`SELECT SUM(security_events_total) FROM SCHEMA("%s", kind, service)`, metric.Namespace), "security events", fiveMinutes, nil)
+	return compute(fmt.Sprintf(`SELECT SUM(security_events_total) FROM SCHEMA(%q, kind, service)`, metric.Namespace), "security events", fiveMinutes, nil)
 }
 
 func waiting(queue awssqs.Queue) awscloudwatch.IMetric {

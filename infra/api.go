@@ -71,7 +71,7 @@ func NewAPI(stack awscdk.Stack, stage Stage, f *Functions) *API {
 
 // route leads a path, with every method, to a function.
 func (a *API) route(path string, to awslambda.Function) {
-	var at awsapigateway.IResource = a.Rest.Root()
+	at := a.Rest.Root()
 	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		next := at.GetResource(jsii.String(segment))
 		if next == nil {

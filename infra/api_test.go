@@ -37,6 +37,7 @@ func (s synthesis) paths(t *testing.T) map[string]string {
 
 // TestTheAPILeadsToWhatTheCodeServes reads the routes of the code.
 func TestTheAPILeadsToWhatTheCodeServes(t *testing.T) {
+	t.Parallel()
 	source, err := os.ReadFile("../shared/webhook/receiver.go")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func TestTheAPILeadsToWhatTheCodeServes(t *testing.T) {
 }
 
 func TestTheAPIIsThrottledAndLogsNoBody(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		stage := s.of(t, "AWS::ApiGateway::Stage")[0]
 		settings, _ := stage.get("MethodSettings").([]any)
@@ -81,6 +83,7 @@ func TestTheAPIIsThrottledAndLogsNoBody(t *testing.T) {
 }
 
 func TestTheFirewallBlocksByRateAndSizeOnly(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		acl := s.of(t, "AWS::WAFv2::WebACL")[0]
 		acl.want(t, map[string]any{"Scope": "REGIONAL", "DefaultAction": map[string]any{"Allow": map[string]any{}}})
@@ -108,6 +111,7 @@ func TestTheFirewallBlocksByRateAndSizeOnly(t *testing.T) {
 }
 
 func TestADomainHasTLS12AndIsTheOnlyWayIn(t *testing.T) {
+	t.Parallel()
 	stages, err := all()
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 )
 
 func TestTheClusterIsAnOption(t *testing.T) {
+	t.Parallel()
 	stages, err := all()
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +44,7 @@ func TestTheClusterIsAnOption(t *testing.T) {
 
 // TestPodsMayDoWhatTheFunctionsMay, but for what Lambda does for functions.
 func TestPodsMayDoWhatTheFunctionsMay(t *testing.T) {
+	t.Parallel()
 	stages, err := all()
 	if err != nil {
 		t.Fatal(err)

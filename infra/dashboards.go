@@ -67,7 +67,7 @@ func search(name, statistic string, labels ...string) awscloudwatch.IMetric {
 	for _, l := range labels {
 		schema += "," + l
 	}
-	return compute(fmt.Sprintf(`SEARCH('{%s} MetricName="%s"', '%s', %d)`, schema, name, statistic, fiveMinutes), "", fiveMinutes, nil)
+	return compute(fmt.Sprintf(`SEARCH('{%s} MetricName=%q', '%s', %d)`, schema, name, statistic, fiveMinutes), "", fiveMinutes, nil)
 }
 
 // status shows the alarms that ring.

@@ -151,7 +151,7 @@ func (f *Functions) make(one function) awslambda.Function {
 		subnets, group = f.network.OpenSubnets, f.network.Open
 	}
 	log := logGroup(f.scope, name+"Log")
-	may := append(one.may, allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, log.LogGroupArn()))
+	may := append(slices.Clone(one.may), allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, log.LogGroupArn()))
 	made := awslambda.NewFunction(f.scope, jsii.String(name+"Function"), &awslambda.FunctionProps{
 		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
 		Code: awslambda.Code_FromAsset(jsii.String("../bin/lambda/"+one.name), nil), Layers: &[]awslambda.ILayerVersion{f.certificate},

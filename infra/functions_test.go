@@ -72,6 +72,7 @@ func (s synthesis) plausible(value string) string {
 }
 
 func TestEveryFunctionHasTheConfigurationThatItReads(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for name, f := range s.functions(t) {
 			env := s.environment(t, f)
@@ -105,6 +106,7 @@ func TestEveryFunctionHasTheConfigurationThatItReads(t *testing.T) {
 }
 
 func TestNoVariableIsASecret(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for name, f := range s.functions(t) {
 			given, _ := f.get("Environment.Variables").(map[string]any)
@@ -121,6 +123,7 @@ func TestNoVariableIsASecret(t *testing.T) {
 }
 
 func TestConnectionsAreCheckedAgainstTheDatabasesAuthority(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for name, f := range s.functions(t) {
 			env := s.environment(t, f)
@@ -147,6 +150,7 @@ func TestConnectionsAreCheckedAgainstTheDatabasesAuthority(t *testing.T) {
 }
 
 func TestFunctionsAreWhatMakeBuildBuilds(t *testing.T) {
+	t.Parallel()
 	folders, err := filepath.Glob("../functions/*/main.go")
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +174,7 @@ func TestFunctionsAreWhatMakeBuildBuilds(t *testing.T) {
 
 // TestTimeLimitsFitTheBudgetsOfTheCode reads the budgets of the code.
 func TestTimeLimitsFitTheBudgetsOfTheCode(t *testing.T) {
+	t.Parallel()
 	const gateway, margin = 29 * time.Second, 5 * time.Second
 	source, err := os.ReadFile("../shared/app/queues.go")
 	if err != nil {
@@ -217,6 +222,7 @@ func (s synthesis) named(t *testing.T, id string) string {
 }
 
 func TestQueuesFeedTheirFunctions(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		got := map[string]string{}
 		list := s.functions(t)
@@ -245,6 +251,7 @@ func TestQueuesFeedTheirFunctions(t *testing.T) {
 // TestThePoolsFitThePostgres bounds the connections: RDS Proxy would pin those
 // that set_config uses.
 func TestThePoolsFitThePostgres(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		var connections, reserved int
 		for _, f := range s.functions(t) {
@@ -271,6 +278,7 @@ func TestThePoolsFitThePostgres(t *testing.T) {
 }
 
 func TestTheClockTicksAsOftenAsTheSchedules(t *testing.T) {
+	t.Parallel()
 	for _, s := range catalogue.Schedules() {
 		if s.Every%tickEvery() != 0 {
 			t.Errorf("%s is due each %s, between two ticks", s.Name, s.Every)
@@ -287,6 +295,7 @@ func TestTheClockTicksAsOftenAsTheSchedules(t *testing.T) {
 }
 
 func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		trigger := s.of(t, "Custom::Trigger")[0]
 		version := s.Resources[trigger.text("HandlerArn")]

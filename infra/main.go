@@ -23,7 +23,7 @@ func main() {
 
 func synthesise() error {
 	defer jsii.Close()
-	context, err := readContext("cdk.json", "cdk.context.json")
+	context, err := readContext()
 	if err != nil {
 		return err
 	}
@@ -55,13 +55,13 @@ func newApp(context map[string]any) (awscdk.App, Stage, error) {
 
 // readContext reads the context as the CDK's command does, which passes its own
 // on top: what `-c` says wins.
-func readContext(manifest, file string) (map[string]any, error) {
+func readContext() (map[string]any, error) {
 	var in struct {
 		Context map[string]any `json:"context"`
 	}
 	var more map[string]any
-	for name, into := range map[string]any{manifest: &in, file: &more} {
-		text, err := os.ReadFile(name)
+	for name, into := range map[string]any{"cdk.json": &in, "cdk.context.json": &more} {
+		text, err := os.ReadFile(name) //nolint:gosec // one of two names
 		if err == nil {
 			err = json.Unmarshal(text, into)
 		}

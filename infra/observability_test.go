@@ -209,6 +209,7 @@ func (s synthesis) shown(t *testing.T) (list []shown) {
 // TestDashboardsAndAlarmsShowWhatTheCodeMeasures holds names and labels, both
 // ways: what is measured has its place.
 func TestDashboardsAndAlarmsShowWhatTheCodeMeasures(t *testing.T) {
+	t.Parallel()
 	code := map[string]*instrument{}
 	for _, i := range instruments(t) {
 		code[i.name] = i
@@ -240,6 +241,7 @@ func TestDashboardsAndAlarmsShowWhatTheCodeMeasures(t *testing.T) {
 }
 
 func TestEveryAlarmIsHeardAndHasItsRunbook(t *testing.T) {
+	t.Parallel()
 	link := regexp.MustCompile(`^\[(critical|warning)\] .+\. Runbook: ` + regexp.QuoteMeta(runbooks) + `([a-z-]+\.md)$`)
 	eachStage(t, func(t *testing.T, s synthesis) {
 		topic := s.of(t, "AWS::SNS::Topic")[0]
@@ -284,6 +286,7 @@ func lifted(a resource) resource {
 
 // TestTheAlarmsOfTheStories are there, with the stories' limits.
 func TestTheAlarmsOfTheStories(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		got := map[string]resource{}
 		for _, a := range s.of(t, "AWS::CloudWatch::Alarm") {

@@ -169,6 +169,7 @@ func (s synthesis) statements(t *testing.T, f resource) (list []statement) {
 }
 
 func TestFunctionsMayDoWhatTheirCodeDoesAndNoMore(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		want := map[string][]string{}
 		for _, rows := range []map[string][]string{who, notOurs} {
@@ -209,6 +210,7 @@ var reach = map[string][]string{
 }
 
 func TestPermissionsAreOnWhatIsNeeded(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		got := map[string][]string{}
 		for name, f := range s.functions(t) {
@@ -237,6 +239,7 @@ func TestPermissionsAreOnWhatIsNeeded(t *testing.T) {
 }
 
 func TestTheCodeItselfMakesNoNetworkInterfaces(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for name, f := range s.functions(t) {
 			denied := slices.ContainsFunc(s.statements(t, f), func(one statement) bool {

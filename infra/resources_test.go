@@ -7,6 +7,7 @@ import (
 )
 
 func TestEveryRuleOfAWSSolutionsIsKeptOrAnswered(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for _, finding := range s.Findings {
 			t.Error(finding)
@@ -15,6 +16,7 @@ func TestEveryRuleOfAWSSolutionsIsKeptOrAnswered(t *testing.T) {
 }
 
 func TestQueuesAreEncryptedAndLeadToDeadLetters(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		dead := 0
 		var protected []string
@@ -45,6 +47,7 @@ func TestQueuesAreEncryptedAndLeadToDeadLetters(t *testing.T) {
 }
 
 func TestPostgresIsReplicatedEncryptedAndTakesTLSOnly(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		db := s.of(t, "AWS::RDS::DBInstance")[0]
 		db.want(t, map[string]any{
@@ -62,6 +65,7 @@ func TestPostgresIsReplicatedEncryptedAndTakesTLSOnly(t *testing.T) {
 }
 
 func TestDatabasePasswordsAreRotated(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		attached := map[string]bool{}
 		for _, a := range s.of(t, "AWS::SecretsManager::SecretTargetAttachment") {
@@ -85,6 +89,7 @@ func TestDatabasePasswordsAreRotated(t *testing.T) {
 }
 
 func TestValkeyFailsOverAndAsksForAPassword(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		cache := s.of(t, "AWS::ElastiCache::ReplicationGroup")[0]
 		cache.want(t, map[string]any{
@@ -107,6 +112,7 @@ func TestValkeyFailsOverAndAsksForAPassword(t *testing.T) {
 }
 
 func TestKeysRotateAndOutliveTheStack(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for _, k := range s.of(t, "AWS::KMS::Key") {
 			k.want(t, map[string]any{"EnableKeyRotation": true})
@@ -121,6 +127,7 @@ func TestKeysRotateAndOutliveTheStack(t *testing.T) {
 // writes a secret anew where its first value changes, and the sealing key is
 // gone.
 func TestSecretsKeepWhatIsPutIntoThem(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		first := map[string]string{}
 		for _, secret := range s.of(t, "AWS::SecretsManager::Secret") {
@@ -149,6 +156,7 @@ func TestSecretsKeepWhatIsPutIntoThem(t *testing.T) {
 }
 
 func TestTheNetworkHasThreeZonesAndFixedAddresses(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		zones := map[string]int{}
 		for _, subnet := range s.of(t, "AWS::EC2::Subnet") {
@@ -172,6 +180,7 @@ func TestTheNetworkHasThreeZonesAndFixedAddresses(t *testing.T) {
 // TestWhoReachesTheInternet holds each function to its subnets, and closed
 // subnets to having no route.
 func TestWhoReachesTheInternet(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		table, open := map[string]string{}, map[string]bool{}
 		for _, a := range s.of(t, "AWS::EC2::SubnetRouteTableAssociation") {
@@ -209,6 +218,7 @@ func TestWhoReachesTheInternet(t *testing.T) {
 }
 
 func TestLogsAreKeptFor90Days(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for _, l := range s.of(t, "AWS::Logs::LogGroup") {
 			l.want(t, map[string]any{"RetentionInDays": 90})
@@ -217,6 +227,7 @@ func TestLogsAreKeptFor90Days(t *testing.T) {
 }
 
 func TestWhatCostsCarriesTheStageAndItsPart(t *testing.T) {
+	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for _, kind := range []string{
 			"AWS::RDS::DBInstance", "AWS::ElastiCache::ReplicationGroup", "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::EC2::NatGateway", "AWS::KMS::Key",

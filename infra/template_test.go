@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 func synthesiseStage(name string) (synthesis, error) {
-	context, err := readContext("cdk.json", "cdk.context.json")
+	context, err := readContext()
 	if err != nil {
 		return synthesis{}, err
 	}
@@ -80,7 +80,7 @@ func synthesiseStage(name string) (synthesis, error) {
 	}
 	notes := assertions.Annotations_FromStack(stack)
 	for _, found := range slices.Concat(*notes.FindError(jsii.String("*"), assertions.Match_AnyValue()), *notes.FindWarning(jsii.String("*"), assertions.Match_AnyValue())) {
-		s.Findings = append(s.Findings, fmt.Sprintf("%s: %v", *found.Id, found.Entry.Data))
+		s.Findings = append(s.Findings, fmt.Sprintf("%s: %v", *found.Id, found.Entry.Data)) //nolint:staticcheck // the official type of assertions is this one
 	}
 	return s, nil
 }

@@ -48,8 +48,8 @@ func alarms(stage Stage, d *Deskhand) []alarm {
 		},
 	}
 	list = append(list, storeAlarms(stage, d)...)
-	list = append(list, queueAlarms("Enhancement", "enhance", d.Queues.Enhancement, d.Queues.EnhancementDead, d, 120, 5)...)
-	list = append(list, queueAlarms("Catalogue", "catalogue", d.Queues.Catalogue, d.Queues.CatalogueDead, d, 4*3600, 15)...)
+	list = append(list, queueAlarms("Enhancement", "enhance", d.Queues.Enhancement, d.Queues.EnhancementDead, 120, 5)...)
+	list = append(list, queueAlarms("Catalogue", "catalogue", d.Queues.Catalogue, d.Queues.CatalogueDead, 4*3600, 15)...)
 	for _, name := range slices.Sorted(maps.Keys(d.Functions.All)) {
 		list = append(list, functionAlarms(name, d)...)
 	}
@@ -82,11 +82,11 @@ func storeAlarms(stage Stage, d *Deskhand) []alarm {
 // queueAlarms are about a queue, its dead letters and its workers. age is what
 // the oldest message may have in seconds, idle how many minutes the workers may
 // end nothing while messages wait.
-func queueAlarms(name, function string, queue, dead awssqs.Queue, d *Deskhand, age float64, idle int) []alarm {
+func queueAlarms(name, function string, queue, dead awssqs.Queue, age float64, idle int) []alarm {
 	return []alarm{
 		{
-			name: name + "WorkerDown", severity: critical, runbook: "workers.md", metric: workerDown(function, queue, d), periods: idle,
-			says: fmt.Sprintf("Messages wait, and no invocation of %s has ended well for %d minutes.", function, idle),
+			name: name + "WorkerDown", severity: critical, runbook: "workers.md", metric: workerDown(function, queue), periods: idle,
+			says: fmt.Sprintf("Messages wait, and %s has finished none for %d minutes.", function, idle),
 		},
 		{
 			name: name + "OldestMessage", severity: warning, runbook: "queue.md", metric: onQueue(queue, "ApproximateAgeOfOldestMessage"), threshold: age, periods: 5,
@@ -115,22 +115,25 @@ func functionAlarms(name string, d *Deskhand) []alarm {
 }
 
 // successRate is the share of enhancements that ended well of those that
-// ended, in percent; 100 without any.
+// ended, in percent. A metric without any value leaves an expression without
+// one, so what is divided by is a sum over a list, which passes over those: it
+// has a value also where everything fails. Where nothing fails there may be
+// none, which is well.
 func successRate(seconds float64) awscloudwatch.IMetric {
 	ended := func(status string) awscloudwatch.IMetric {
 		return ours("enhance", "enhancement_requests_total", "Sum", seconds, "operation_type", "enhance", "status", status)
 	}
-	return compute("IF(FILL(good,0)+FILL(bad,0) > 0, 100*FILL(good,0)/(FILL(good,0)+FILL(bad,0)), 100)", "success rate, %", seconds,
+	return compute("100 - 100*FILL(bad,0)/SUM([good,bad])", "success rate, %", seconds,
 		map[string]awscloudwatch.IMetric{"good": ended("success"), "bad": ended("failure")})
 }
 
-// workerDown is 1 where messages wait and no invocation ended well.
-func workerDown(function string, queue awssqs.Queue, d *Deskhand) awscloudwatch.IMetric {
-	perMinute := func(name string) awscloudwatch.IMetric {
-		return measure("AWS/Lambda", name, "Sum", "", minute, map[string]*string{"FunctionName": d.Functions.All[function].FunctionName()})
-	}
-	return compute("IF(FILL(waiting,0) > 0 AND FILL(begun,0)-FILL(failed,0) <= 0, 1, 0)", function+" is down", minute,
-		map[string]awscloudwatch.IMetric{"waiting": waiting(queue), "begun": perMinute("Invocations"), "failed": perMinute("Errors")})
+// workerDown is 1 where messages wait and none is done with. An invocation
+// that ends well deletes its message, and SQS tells zeros too, where Lambda's
+// own metrics have no value without an invocation.
+func workerDown(function string, queue awssqs.Queue) awscloudwatch.IMetric {
+	deleted := measure("AWS/SQS", "NumberOfMessagesDeleted", "Sum", "", minute, map[string]*string{"QueueName": queue.QueueName()})
+	return compute("IF((waiting > 0) AND (deleted <= 0), 1, 0)", function+" is down", minute,
+		map[string]awscloudwatch.IMetric{"waiting": waiting(queue), "deleted": deleted})
 }
 
 // securityEvents are those of all tenants, functions and kinds.

@@ -179,18 +179,19 @@ func role(scope constructs.Construct, name string, may []awsiam.PolicyStatement)
 		Effect: awsiam.Effect_DENY, Actions: jsii.Strings(interfaces...), Resources: jsii.Strings("*"),
 		Conditions: &map[string]any{"Null": map[string]string{"lambda:SourceFunctionArn": "false"}},
 	}))
-	policy := awsiam.NewPolicy(scope, jsii.String(name+"Policy"), &awsiam.PolicyProps{Roles: &[]awsiam.IRole{r}, Statements: &may})
+	// A part of the role, so that the function waits for it: Lambda looks at
+	// once whether it may make network interfaces.
+	policy := awsiam.NewPolicy(r, jsii.String("Policy"), &awsiam.PolicyProps{Roles: &[]awsiam.IRole{r}, Statements: &may})
 	accept(policy, "IAM5", "Network interfaces have no name before Lambda makes them; calls of the function's own code are denied", "Resource::*")
 	return r
 }
 
 // source has a function work on a queue, so many messages at a time.
 func (f *Functions) source(name string, queue awssqs.Queue, concurrency int) {
-	mapping := awslambda.NewEventSourceMapping(f.scope, jsii.String(name+"Source"), &awslambda.EventSourceMappingProps{
+	awslambda.NewEventSourceMapping(f.scope, jsii.String(name+"Source"), &awslambda.EventSourceMappingProps{
 		Target: f.All[name], EventSourceArn: queue.QueueArn(), BatchSize: jsii.Number(1), ReportBatchItemFailures: jsii.Bool(true),
 		MaxConcurrency: jsii.Number(concurrency),
 	})
-	mapping.Node().AddDependency(f.scope.Node().FindChild(jsii.String(strings.ToUpper(name[:1]) + name[1:] + "Policy")))
 }
 
 // read allows to read secrets, which the data key encrypts.

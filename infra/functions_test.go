@@ -164,6 +164,9 @@ func TestFunctionsAreWhatMakeBuildBuilds(t *testing.T) {
 			if !slices.Contains(folders, "../functions/"+name+"/main.go") {
 				t.Errorf("%s is not in functions/", name)
 			}
+			if !slices.ContainsFunc(flatten(f.DependsOn), func(id string) bool { return s.Resources[id].Type == "AWS::IAM::Policy" }) {
+				t.Errorf("%s does not wait for its permissions: %q", name, flatten(f.DependsOn))
+			}
 			f.want(t, map[string]any{"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": []string{"arm64"}})
 			if f.get("ReservedConcurrentExecutions") == nil || !strings.HasPrefix(f.text("LoggingConfig.LogGroup"), "Functions") {
 				t.Errorf("%s: concurrency %v, log %s", name, f.get("ReservedConcurrentExecutions"), f.text("LoggingConfig.LogGroup"))

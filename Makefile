@@ -3,6 +3,7 @@ SHELL := bash
 GO    ?= go
 TOOL  := $(GO) tool -modfile=tools/go.mod
 ARGS  ?=
+STAGE ?= dev
 
 .DEFAULT_GOAL := help
 
@@ -50,6 +51,27 @@ generate: ## Write the generated files again
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
 
+synth: bin/lambda ## Write the CloudFormation template of STAGE (default dev) to infra/cdk.out: no account, no npm
+	@cd infra && CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage":"$(STAGE)"}' $(GO) run . && ls cdk.out/*.template.json
+
+infra-test: bin/lambda ## Hold the template of every stage to the code and to the rules of AWS Solutions (needs node)
+	@cd infra && $(GO) test ./...
+
+diff: build infra/node_modules ## Show what a deployment of STAGE would change in AWS
+	@cd infra && npx --no-install cdk diff -c stage=$(STAGE) $(ARGS)
+
+deploy: build infra/node_modules ## Deploy STAGE to the AWS account of your credentials
+	@cd infra && npx --no-install cdk deploy -c stage=$(STAGE) $(ARGS)
+
+destroy: infra/node_modules ## Delete STAGE from AWS; keys, secrets, addresses and a last snapshot stay
+	@cd infra && npx --no-install cdk destroy -c stage=$(STAGE) $(ARGS)
+
+bin/lambda:
+	@$(MAKE) -s build
+
+infra/node_modules: infra/package-lock.json
+	@cd infra && npm ci --no-audit --no-fund
+
 build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
 	@for f in webhook enhance catalogue admin migrate; do \
@@ -61,6 +83,6 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 	@.ci/fuzz $${FUZZTIME:-5s}
 
 clean: ## Remove the local data and everything built
-	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out && echo "removed .local, bin"
+	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out infra/cdk.out infra/node_modules && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test bench security long ci lint generate verify build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test bench security long ci lint generate verify synth infra-test deploy diff destroy build fuzz clean

@@ -33,7 +33,7 @@ type Batcher interface {
 // the event that comes; a field that is nil refuses its kind of event. All
 // functions are called by many invocations at a time where Lambda is told so.
 type Lambda struct {
-	// HTTP answers requests from API Gateway: REST (payload 1.0) and HTTP APIs
+	// HTTP answers requests, all but GET /healthz, from API Gateway: REST (payload 1.0) and HTTP APIs
 	// (payload 2.0). It sees the path without the stage, and the body as it was
 	// sent: for that, a REST API needs the binary media type */*, because it
 	// makes text of everything else. A custom domain has to be mapped to the API
@@ -178,7 +178,7 @@ func (l Lambda) caught(ctx context.Context, failed func(error)) {
 // request answers an HTTP request. It always has an answer.
 func (l Lambda) request(ctx context.Context, e event, payload []byte) (answer []byte) {
 	defer l.caught(ctx, func(error) { answer = problem(http.StatusInternalServerError, "internal error") })
-	kind, handler := algnhsa.RequestTypeAPIGatewayV1, l.HTTP
+	kind, handler := algnhsa.RequestTypeAPIGatewayV1, l.routes()
 	if e.Version == "2.0" {
 		kind = algnhsa.RequestTypeAPIGatewayV2
 		if stage := "/" + e.RequestContext.Stage; strings.HasPrefix(e.RawPath, stage+"/") {
@@ -195,6 +195,17 @@ func (l Lambda) request(ctx context.Context, e event, payload []byte) (answer []
 		return problem(http.StatusInternalServerError, "the answer is too large")
 	}
 	return answer
+}
+
+// routes is HTTP, with /healthz as a Server has it.
+func (l Lambda) routes() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/healthz" {
+			healthy(w, r)
+			return
+		}
+		l.HTTP.ServeHTTP(w, r)
+	})
 }
 
 // problem is an answer that both versions of API Gateway understand.

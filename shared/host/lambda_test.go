@@ -117,6 +117,19 @@ func TestABinaryAnswerIsBase64(t *testing.T) {
 	}
 }
 
+func TestAFunctionSaysThatItLives(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"apigw-v1.json", "apigw-v2.json"} {
+		event := bytes.ReplaceAll(fixture(t, name), []byte("/webhook/servicedesk/acme"), []byte("/healthz"))
+		a, _ := request(t, bytes.ReplaceAll(event, []byte("POST"), []byte("GET")), func(http.ResponseWriter, *http.Request) {
+			t.Error("the product is asked")
+		})
+		if a.StatusCode != http.StatusOK || !strings.Contains(a.Body, `"up"`) {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Body)
+		}
+	}
+}
+
 func TestARequestAlwaysHasAnAnswer(t *testing.T) {
 	t.Parallel()
 	v2 := string(fixture(t, "apigw-v2.json"))

@@ -88,8 +88,11 @@ func Observe(read metric.Callback, gauges ...metric.Observable) (metric.Registra
 	return meter.RegisterCallback(read, gauges...)
 }
 
+// LabelTenant is the label that says whose a measurement is.
+const LabelTenant = "tenant_id"
+
 // Tenant says whose job or webhook it was.
-func Tenant(id string) attribute.KeyValue { return attribute.String("tenant_id", id) }
+func Tenant(id string) attribute.KeyValue { return attribute.String(LabelTenant, id) }
 
 // Status says how it ended: "success", "failure" or a more exact word.
 func Status(s string) attribute.KeyValue { return attribute.String("status", s) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -133,6 +134,9 @@ func values(p metricdata.HistogramDataPoint[float64]) []float64 {
 	return list
 }
 
+// document is the line as CloudWatch reads it. What is told by tenant is told
+// for the service as a whole besides: an alarm cannot add up tenants that it
+// does not know.
 func (l *line) document(service string, now time.Time) map[string]any {
 	document := map[string]any{"service": service}
 	names := make([]string, 0, l.attributes.Len())
@@ -143,10 +147,14 @@ func (l *line) document(service string, now time.Time) map[string]any {
 	for name, value := range l.values {
 		document[name] = value
 	}
+	dimensions := [][]string{names}
+	if i := slices.Index(names, metric.LabelTenant); i >= 0 {
+		dimensions = append(dimensions, append(slices.Delete(slices.Clone(names), i, i+1), "service"))
+	}
 	document["_aws"] = map[string]any{
 		"Timestamp": now.UnixMilli(),
 		"CloudWatchMetrics": []any{map[string]any{
-			"Namespace": metric.Namespace, "Dimensions": [][]string{names}, "Metrics": l.definition,
+			"Namespace": metric.Namespace, "Dimensions": dimensions, "Metrics": l.definition,
 		}},
 	}
 	return document

@@ -56,7 +56,7 @@ func TestAFlushTellsCloudWatchWhatIsNew(t *testing.T) {
 		"_aws": map[string]any{
 			"Timestamp": 1795000000000.0,
 			"CloudWatchMetrics": []any{map[string]any{
-				"Namespace": "Deskhand", "Dimensions": []any{[]any{"status", "tenant_id"}},
+				"Namespace": "Deskhand", "Dimensions": []any{[]any{"status", "tenant_id"}, []any{"status", "service"}},
 				"Metrics": []any{
 					map[string]any{"Name": "requests_total", "Unit": "Count"},
 					map[string]any{"Name": "duration_seconds", "Unit": "Seconds"},

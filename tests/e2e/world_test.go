@@ -84,6 +84,7 @@ type world struct {
 	gate   atomic.Pointer[gate] // where a call is held up; nil for nowhere
 	built  binaries             // the functions that start runs
 	slowly bool                 // what a dead process holds runs out by itself
+	signed sync.Map             // path and body of a webhook to the time.Time at which it was signed
 
 	// In the crash matrix.
 	ticket   string   // of acme

@@ -93,6 +93,7 @@ type world struct {
 	library   *sqs.Queue
 	model     *llmtest.Server
 	desks     map[tenant.ID]*desk
+	signed    sync.Map // tenant and ticket of a webhook to the time.Time at which it was signed
 }
 
 // desk is a ServiceDesk Plus that can be made to fail for one ticket.

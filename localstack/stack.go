@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -49,7 +50,7 @@ type stack struct {
 
 // keys are what the local stack makes once and keeps in its folder.
 type keys struct {
-	App, Queue, Sealing, Signing, API string
+	App, Admin, Queue, Sealing, Signing, API string
 }
 
 // start brings everything up; say gets a line for each choice.
@@ -109,6 +110,9 @@ func (s *stack) postgres(ctx context.Context) error {
 	var err error
 	s.cfg.DatabaseOwnerURL = secret.New(owner)
 	if s.cfg.DatabaseURL, err = as("app_user", s.keys.App); err != nil {
+		return err
+	}
+	if s.cfg.DatabaseAdminURL, err = as("admin_user", s.keys.Admin); err != nil {
 		return err
 	}
 	if s.cfg.DatabaseQueueURL, err = as("queue_user", s.keys.Queue); err != nil {
@@ -254,7 +258,10 @@ func freeAddr() string {
 	return l.Addr().String()
 }
 
-// environment is the product's configuration, as its processes get it.
+const adminURL = "DATABASE_ADMIN_URL"
+
+// environment is the product's configuration, as its processes get it; adminURL
+// is for those alone that administer.
 func (s *stack) environment() map[string]string {
 	c := s.cfg
 	env := map[string]string{
@@ -280,6 +287,7 @@ func (s *stack) environment() map[string]string {
 // model.
 func (s *stack) leaveEnv(context.Context) error {
 	env := s.environment()
+	env[adminURL] = s.cfg.DatabaseAdminURL.Reveal()
 	maps.DeleteFunc(env, func(name, _ string) bool { return strings.HasPrefix(name, "OPENAI_") })
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -315,13 +323,17 @@ func loadKeys(dir string) (k keys, err error) {
 		if err := json.Unmarshal(content, &k); err != nil {
 			return k, fmt.Errorf("%s: %w (make clean starts afresh)", path, err)
 		}
-		return k, nil
 	}
-	sealing, err := keyset.New()
-	if err != nil {
-		return k, err
+	if k.Sealing == "" {
+		sealing, err := keyset.New()
+		if err != nil {
+			return k, err
+		}
+		k.Sealing = sealing.Reveal()
 	}
-	k = keys{App: rand.Text(), Queue: rand.Text(), Sealing: sealing.Reveal(), Signing: rand.Text(), API: rand.Text()}
+	for _, key := range []*string{&k.App, &k.Admin, &k.Queue, &k.Signing, &k.API} { // those of an older checkout stay
+		*key = cmp.Or(*key, rand.Text())
+	}
 	if content, err = json.Marshal(k); err != nil {
 		return k, err
 	}

@@ -6,6 +6,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/egress"
@@ -59,8 +61,11 @@ type App struct {
 	Log       *slog.Logger
 	Tenants   tenants.Store
 	Ledger    ledger.Ledger
+	Actor     string       // who administers, for the audit trail: "cli:anna"
+	Changes   *slog.Logger // has a line for each change; Log, where New made it
 
 	db        *postgres.DB
+	desk      *postgres.DB  // as admin_user; nil without DATABASE_ADMIN_URL
 	pool      *pgxpool.Pool // of the queue on Postgres; nil on SQS
 	cache     *valkey.Client
 	watch     *tenants.Watch
@@ -82,9 +87,14 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, outcomes: &enhance.Outcomes{}}
+	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, outcomes: &enhance.Outcomes{}, Actor: audit.System, Changes: tel.Log}
 	if a.db, err = postgres.Open(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns); err != nil {
 		return nil, err
+	}
+	if !cfg.DatabaseAdminURL.Empty() {
+		if a.desk, err = postgres.Open(ctx, cfg.DatabaseAdminURL.Reveal(), cfg.DatabaseConns); err != nil {
+			return nil, fmt.Errorf("DATABASE_ADMIN_URL: %w", err)
+		}
 	}
 	if a.cache, err = valkey.Open(cfg.RedisURL.Reveal()); err != nil {
 		return nil, err
@@ -177,6 +187,9 @@ func (a *App) Close(ctx context.Context) error {
 		err = errors.Join(a.gauges.Unregister(), err)
 	}
 	a.db.Close()
+	if a.desk != nil {
+		a.desk.Close()
+	}
 	if a.pool != nil {
 		a.pool.Close()
 	}

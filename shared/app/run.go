@@ -17,6 +17,7 @@ import (
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/queue/river"
+	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
@@ -83,6 +84,9 @@ func (a *App) RunCatalogue(ctx context.Context) error {
 
 // RunAll does all of it in one process.
 func (a *App) RunAll(ctx context.Context) error {
+	if err := a.administers(); err != nil {
+		return err
+	}
 	return a.run(ctx, a.everything(), a.worker(a.enhancing, a.Enhance()), a.worker(a.library, a.discards(a.Catalogue().Handle)), a.ticker)
 }
 
@@ -107,12 +111,17 @@ func (a *App) run(ctx context.Context, routes http.Handler, work ...func(context
 	return g.Wait()
 }
 
-// check refuses to start as a database role that row-level security does not
-// hold. A database that is down is no reason not to start: the directory is
+// check refuses to start as a database role that may do more than it should, or
+// less. A database that is down is no reason not to start: the directory is
 // loaded when it is back.
 func (a *App) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
+	if a.desk != nil {
+		if err := a.desk.CheckAdmin(ctx); errors.Is(err, postgres.ErrRole) {
+			return err
+		}
+	}
 	err := a.Load(ctx)
 	if errors.Is(err, postgres.ErrRole) {
 		return err
@@ -197,7 +206,7 @@ func (a *App) observe() error {
 }
 
 // Migrate brings the database to this version: the schema as its owner, the
-// queue's own schema, and a login for the two roles that the other URLs name.
+// queue's own schema, and a login for the roles that the other URLs name.
 // It returns how many migrations were applied.
 func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 	if cfg.DatabaseOwnerURL.Empty() {
@@ -209,8 +218,10 @@ func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 		return applied, err
 	}
 	var logins []string
-	if !cfg.DatabaseURL.Empty() {
-		logins = append(logins, cfg.DatabaseURL.Reveal())
+	for _, url := range []secret.Text{cfg.DatabaseURL, cfg.DatabaseAdminURL} {
+		if !url.Empty() {
+			logins = append(logins, url.Reveal())
+		}
 	}
 	if !cfg.DatabaseQueueURL.Empty() {
 		logins = append(logins, cfg.DatabaseQueueURL.Reveal())

@@ -25,8 +25,9 @@ import (
 type Config struct {
 	DatabaseURL      secret.Text `env:"DATABASE_URL" file:"yes" example:"postgres://app_user:…@db:5432/deskhand" doc:"Postgres, as role app_user, which cannot bypass row-level security. Required."`
 	DatabaseQueueURL secret.Text `env:"DATABASE_QUEUE_URL" file:"yes" example:"postgres://queue_user:…@db:5432/deskhand" doc:"Postgres, as role queue_user, for the queue. Required unless QUEUE_URL is set."`
+	DatabaseAdminURL secret.Text `env:"DATABASE_ADMIN_URL" file:"yes" example:"postgres://admin_user:…@db:5432/deskhand" doc:"Postgres, as role admin_user, which alone changes tenants and connections, makes tokens and erases. For the admin API and the deskhand command; keep it from all else."`
 	DatabaseOwnerURL secret.Text `env:"DATABASE_OWNER_URL" file:"yes" example:"postgres://owner:…@db:5432/deskhand" doc:"Postgres, as the owner of the schema. Read by deskhand migrate alone."`
-	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of the two roles (1 to 100)."`
+	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of its roles (1 to 100)."`
 
 	QueueURL              string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set all four queue variables or none."`
 	QueueDeadURL          string `env:"QUEUE_DEAD_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement-dead" doc:"SQS queue of its dead letters."`

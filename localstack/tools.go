@@ -42,29 +42,13 @@ func (s *stack) tools(ctx context.Context) error {
 			return err
 		}
 		s.desks = append(s.desks, d)
-		if err := s.connect(ctx, d); err != nil {
+		t := tenant.Tenant{ID: c.ID, Name: c.Name, Settings: tenant.Settings{AllowedNetworks: loopback}}
+		if err := s.app.Office().Install(ctx, s.app.AtTheDesk(), t, s.connection(d)); err != nil {
 			return err
 		}
 		s.say(fmt.Sprintf("Tool       ServiceDesk Plus stand-in of %s: %s/", c.Name, d.url))
 	}
 	return nil
-}
-
-// connect sets up the client and its connection, where they are not so already.
-func (s *stack) connect(ctx context.Context, d *desk) error {
-	office, me := s.app.Office(), s.app.AtTheDesk()
-	_, err := office.EnsureTenant(ctx, me, d.client.ID, func(t *tenant.Tenant) {
-		t.Name, t.Settings = d.client.Name, tenant.Settings{AllowedNetworks: loopback}
-	})
-	if err != nil {
-		return err
-	}
-	want := s.connection(d)
-	_, _, err = office.EnsureConnection(ctx, me, want.ID, func(c *tenant.Connection) error {
-		*c = want
-		return nil
-	})
-	return err
 }
 
 func (s *stack) openDesk(c demo.Client, addr string) (*desk, error) {

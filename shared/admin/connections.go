@@ -151,6 +151,21 @@ func (o *Office) EnsureConnection(
 	return v, false, err
 }
 
+// Install makes the tenant, and connections, what is given, whatever is there: for
+// an installation that is described whole, such as the demo.
+func (o *Office) Install(ctx context.Context, c Caller, t tenant.Tenant, conns ...tenant.Connection) error {
+	_, err := o.EnsureTenant(ctx, c, t.ID, func(stored *tenant.Tenant) { *stored = t })
+	for _, conn := range conns {
+		if err == nil {
+			_, _, err = o.EnsureConnection(ctx, c, conn.ID, func(stored *tenant.Connection) error {
+				*stored = conn
+				return nil
+			})
+		}
+	}
+	return err
+}
+
 func same(a, b secret.Text) bool { return a.Reveal() == b.Reveal() }
 
 // reroutes tells whether the change may give tickets to another tenant than

@@ -78,17 +78,17 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 		a.Log.WarnContext(ctx, "the directory is not complete", "operation", "start", "error", err.Error())
 	}
 	return &cli.Desk{
-		Directory:     func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
-		Unmapped:      unmapped.Store{DB: a.desk}.List,
-		Open:          a.tools.open,
-		Import:        a.imported,
-		Trail:         a.exportTrail,
-		Export:        a.export,
-		Erase:         a.erase,
-		Queues:        map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
-		Office:        a.Office(),
-		Caller:        a.AtTheDesk(),
-		Reseal:        a.reseal,
-		Close:         a.Close,
+		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
+		Unmapped:  unmapped.Store{DB: a.desk}.List,
+		Open:      a.tools.open,
+		Import:    a.imported,
+		Trail:     a.exportTrail,
+		Export:    a.export,
+		Erase:     a.erase,
+		Queues:    map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
+		Office:    a.Office(),
+		Caller:    a.AtTheDesk(),
+		Reseal:    a.reseal,
+		Close:     a.Close,
 	}, nil
 }

@@ -118,7 +118,7 @@ func (a *App) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	if a.desk != nil {
-		if err := a.desk.CheckAdmin(ctx); errors.Is(err, postgres.ErrRole) {
+		if err := a.desk.CheckAdmin(ctx); errors.Is(err, postgres.ErrRole) || errors.Is(err, postgres.ErrNoAdmin) {
 			return err
 		}
 	}

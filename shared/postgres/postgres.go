@@ -112,8 +112,12 @@ WHERE pg_has_role(r.oid, 'MEMBER')
 ORDER BY r.rolname = current_user DESC, r.rolname
 LIMIT 1`
 
-// ErrRole says that the database role may do more than it should, or less.
-var ErrRole = errors.New("this database role is not the right one")
+// The errors of a role. ErrRole says that it may do more than it should,
+// ErrNoAdmin that it may do less.
+var (
+	ErrRole    = errors.New("row-level security does not hold this database role")
+	ErrNoAdmin = errors.New("this database role may not administer")
+)
 
 // CheckRole refuses a role that may do more than app_user: a superuser, one
 // with BYPASSRLS, an owner of tables, the role of administrators, or a member of
@@ -122,7 +126,8 @@ func (db *DB) CheckRole(ctx context.Context) error {
 	return db.checkRole(ctx, "app_user", "DATABASE_URL")
 }
 
-// CheckAdmin is CheckRole for admin_user, and refuses a role that may do less.
+// CheckAdmin is CheckRole for admin_user. It refuses a role that may do less, too:
+// ErrNoAdmin.
 func (db *DB) CheckAdmin(ctx context.Context) error {
 	if err := db.checkRole(ctx, adminRole, "DATABASE_ADMIN_URL"); err != nil {
 		return err
@@ -134,7 +139,7 @@ func (db *DB) CheckAdmin(ctx context.Context) error {
 		return fmt.Errorf("postgres: check role: %w", err)
 	}
 	if !may {
-		return fmt.Errorf("postgres: %w: %s is not %s. Correct DATABASE_ADMIN_URL, and run deskhand migrate", ErrRole, user, adminRole)
+		return fmt.Errorf("postgres: %w: %s is not %s. Correct DATABASE_ADMIN_URL, and run deskhand migrate", ErrNoAdmin, user, adminRole)
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func newWorld(t *testing.T) *world {
 			return w.tool, nil
 		},
 	}
-	w.gate = &access.Gate{Token: tokens.SignIn, Now: time.Now}
+	w.gate = &access.Gate{Token: tokens.SignIn}
 	w.handler = (&admin.API{Office: w.office, SignIn: w.gate.SignIn, Log: log}).Handler()
 	for _, id := range []tenant.ID{"acme", "globex"} {
 		if _, err := w.office.EnsureTenant(t.Context(), root, id, func(tn *tenant.Tenant) { tn.Name = string(id) }); err != nil {

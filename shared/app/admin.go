@@ -21,7 +21,7 @@ const failedSignIns = 10
 
 // Admin is the admin API.
 func (a *App) Admin() http.Handler {
-	gate := &access.Gate{Token: console.Store{DB: a.desk}.SignIn, Basic: a.Config.AdminBasic, Now: time.Now}
+	gate := &access.Gate{Token: console.Store{DB: a.desk}.SignIn, Basic: a.Config.AdminBasic}
 	if a.Config.OIDCIssuer != "" {
 		gate.OIDC = &access.OIDC{
 			Issuer: a.Config.OIDCIssuer, Audience: a.Config.OIDCAudience, Claim: a.Config.OIDCRolesClaim, HTTP: a.client(), Now: time.Now,

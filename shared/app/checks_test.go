@@ -124,17 +124,17 @@ func TestEachIllnessIsNamed(t *testing.T) {
 		check, text string
 		verdict     doctor.Verdict
 	}{
-		"no database":    {func(_ *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New("postgres://u:hunter2@127.0.0.1:1/x") }, "postgres", "refused", doctor.Fail},
-		"no queue":       {func(_ *testing.T, w *ward) { w.cfg.DatabaseQueueURL = secret.New("postgres://u:hunter2@127.0.0.1:1/x") }, "queue", "refused", doctor.Fail},
-		"the owner":      {func(t *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New(pgtest.New(t).OwnerURL) }, "role", "row-level security", doctor.Fail},
-		"another key":    {func(_ *testing.T, w *ward) { w.cfg.SealingKey, _ = keyset.New() }, "directory", "connection/acme", doctor.Fail},
-		"no Redis":       {func(_ *testing.T, w *ward) { w.cfg.RedisURL = secret.New("redis://:hunter2@127.0.0.1:1/0") }, "redis", "ping", doctor.Warn},
-		"no model":       {func(_ *testing.T, w *ward) { w.cfg.OpenAIBaseURL = "http://127.0.0.1:1/v1" }, "model", "not answer", doctor.Warn},
-		"no key":         {func(_ *testing.T, w *ward) { w.cfg.OpenAIKey = secret.Text{} }, "model", "no OPENAI_API_KEY", doctor.Warn},
-		"no permission":  {refusesNotes, "permissions", "acme: View notes of requests", doctor.Fail},
-		"an old tool":    {func(_ *testing.T, w *ward) { w.late = -time.Hour }, "tool clocks", "behind this machine", doctor.Warn},
-		"no secret":      {func(_ *testing.T, w *ward) { w.cfg.SealingKey = secret.Text{} }, "configuration", "SEALING_KEY", doctor.Fail},
-		"a broken key":   {func(_ *testing.T, w *ward) { w.cfg.SealingKey = secret.New("hunter2") }, "configuration", "keygen", doctor.Fail},
+		"no database":   {func(_ *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New("postgres://u:hunter2@127.0.0.1:1/x") }, "postgres", "refused", doctor.Fail},
+		"no queue":      {func(_ *testing.T, w *ward) { w.cfg.DatabaseQueueURL = secret.New("postgres://u:hunter2@127.0.0.1:1/x") }, "queue", "refused", doctor.Fail},
+		"the owner":     {func(t *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New(pgtest.New(t).OwnerURL) }, "role", "row-level security", doctor.Fail},
+		"another key":   {func(_ *testing.T, w *ward) { w.cfg.SealingKey, _ = keyset.New() }, "directory", "connection/acme", doctor.Fail},
+		"no Redis":      {func(_ *testing.T, w *ward) { w.cfg.RedisURL = secret.New("redis://:hunter2@127.0.0.1:1/0") }, "redis", "ping", doctor.Warn},
+		"no model":      {func(_ *testing.T, w *ward) { w.cfg.OpenAIBaseURL = "http://127.0.0.1:1/v1" }, "model", "not answer", doctor.Warn},
+		"no key":        {func(_ *testing.T, w *ward) { w.cfg.OpenAIKey = secret.Text{} }, "model", "no OPENAI_API_KEY", doctor.Warn},
+		"no permission": {refusesNotes, "permissions", "acme: View notes of requests", doctor.Fail},
+		"an old tool":   {func(_ *testing.T, w *ward) { w.late = -time.Hour }, "tool clocks", "behind this machine", doctor.Warn},
+		"no secret":     {func(_ *testing.T, w *ward) { w.cfg.SealingKey = secret.Text{} }, "configuration", "SEALING_KEY", doctor.Fail},
+		"a broken key":  {func(_ *testing.T, w *ward) { w.cfg.SealingKey = secret.New("hunter2") }, "configuration", "keygen", doctor.Fail},
 		"a secret of another profile": {func(t *testing.T, w *ward) {
 			t.Helper()
 			owner := pgtest.DB{OwnerURL: w.cfg.DatabaseOwnerURL.Reveal()}.Owner(t)
@@ -143,7 +143,9 @@ func TestEachIllnessIsNamed(t *testing.T) {
 			}
 		}, "directory", "connection acme takes webhooks by standard_webhooks", doctor.Fail},
 		"no role of administrators": {func(_ *testing.T, w *ward) { w.cfg.DatabaseAdminURL = w.cfg.DatabaseURL }, "role", "app_user is not admin_user", doctor.Fail},
-		"no connections": {func(t *testing.T, w *ward) { w.cfg.DatabaseURL, w.cfg.DatabaseAdminURL = secret.New(pgtest.New(t).AppURL), secret.Text{} }, "permissions", "tenant add", doctor.Warn},
+		"no connections": {func(t *testing.T, w *ward) {
+			w.cfg.DatabaseURL, w.cfg.DatabaseAdminURL = secret.New(pgtest.New(t).AppURL), secret.Text{}
+		}, "permissions", "tenant add", doctor.Warn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

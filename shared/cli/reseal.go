@@ -27,7 +27,7 @@ type keygenCmd struct {
 // Help says how a rotation goes.
 func (keygenCmd) Help() string {
 	return "With a flag it prints the SEALING_KEY of the configuration, changed. A rotation without a break, where several processes run: --add, start all of them anew with it, " +
-		"--rotate, start them anew, deskhand reseal, and --retire after 14 days: docs/runbooks/secrets.md."
+		"--rotate, start them anew, deskhand reseal, and --retire after 15 days: docs/runbooks/secrets.md."
 }
 
 func (c keygenCmd) Run(p *Program) error {

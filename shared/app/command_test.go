@@ -2,9 +2,11 @@ package app
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/keyset"
 )
@@ -41,6 +43,17 @@ func TestTheCommandOfAMachineWithAnotherKeyTakesNoTickets(t *testing.T) {
 	var routes string
 	if err := a.desk.Pool.QueryRow(t.Context(), "SELECT routes::text FROM read_connection('msp')").Scan(&routes); err != nil || routes != `{"A": "acme", "G": "globex"}` {
 		t.Errorf("routes %s, %v", routes, err)
+	}
+	// Each change is a line in the log, which commands keep to warnings else.
+	desk, err := Program("test", func() (config.Config, error) { return cfg, nil }).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !desk.Office.Log.Enabled(t.Context(), slog.LevelInfo) || desk.Caller.Name == audit.System {
+		t.Errorf("what %q changes is not logged", desk.Caller.Name)
+	}
+	if err := desk.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 	cfg.DatabaseAdminURL = config.Config{}.DatabaseAdminURL
 	if out, code := run("tenant", "list"); code == 0 || !strings.Contains(out, "DATABASE_ADMIN_URL: required here") {

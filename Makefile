@@ -46,7 +46,7 @@ lint: ## Check style and import rules
 
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
-	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin -run Golden -update > /dev/null && echo "generated files are written"
+	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin ./shared/audit -run Golden -update > /dev/null && echo "generated files are written"
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"

@@ -70,13 +70,12 @@ func TestWhatTheDirectoryLostIsForgotten(t *testing.T) {
 	t.Parallel()
 	a := instances(t, 1)[0]
 	url, l := counted(t)
-	err := a.Tenants.PutTenant(t.Context(), tenant.Tenant{ID: "acme", Name: "Acme", Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8"}}})
-	if err == nil {
-		err = a.Tenants.PutConnection(t.Context(), tenant.Connection{
+	err := a.Office().Install(t.Context(), a.AtTheDesk(),
+		tenant.Tenant{ID: "acme", Name: "Acme", Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8"}}},
+		tenant.Connection{
 			ID: "acme", Tool: "servicedesk_plus", Routes: map[string]tenant.ID{"": "acme"}, Signing: []secret.Text{secret.New("signing-acme")},
 			Values: integration.Values{"base_url": url, "api_key": "k"},
 		})
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

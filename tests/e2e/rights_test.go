@@ -154,7 +154,7 @@ func TestEventsOfAnErasedTenantAreDiscarded(t *testing.T) {
 func TestAToolInAPrivateNetworkNeedsTheSetting(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	if err := w.app.Tenants.PutTenant(t.Context(), tenant.Tenant{ID: "acme", Name: "ACME"}); err != nil {
+	if err := w.app.Office().Install(t.Context(), w.app.AtTheDesk(), tenant.Tenant{ID: "acme", Name: "ACME"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.app.Load(t.Context()); err != nil {

@@ -38,8 +38,11 @@ func server(t *testing.T) (*pgserver.Server, pgtest.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User = url.UserPassword("app_user", "of-this-test")
-	return s, pgtest.DB{OwnerURL: owner, AppURL: u.String()}
+	as := func(role string) string {
+		u.User = url.UserPassword(role, "of-this-test")
+		return u.String()
+	}
+	return s, pgtest.DB{OwnerURL: owner, AppURL: as("app_user"), AdminURL: as("admin_user")}
 }
 
 func TestWebhooksAreTakenWithoutPostgresAndWithoutRedis(t *testing.T) {

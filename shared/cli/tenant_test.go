@@ -147,9 +147,17 @@ func TestFieldsComeFromFilesAndStandardInputAndAreNeverQuoted(t *testing.T) {
 	}
 	const value = "SECRETVALUE"
 	for _, args := range [][]string{
-		{"--set", "api_key:" + value}, {"--set", "api_key", value}, {"--set=api_key=1", "--sett", value}, {"--secret", "x", value}, {"--set", "api_key=" + value, "--nonsense=" + value},
-		{"--set", "api_key=" + value, "--set", "api_key=" + value}, {"--set", "base_url=" + value}, {"--set", "api_key=@" + file + "-none"}, {"--set", value},
-		{"--set=" + value}, {"--set", "api_key=" + value, "--tool", "none"},
+		{"--set", "api_key:" + value},
+		{"--set", "api_key", value},
+		{"--set=api_key=1", "--sett", value},
+		{"--secret", "x", value},
+		{"--set", "api_key=" + value, "--nonsense=" + value},
+		{"--set", "api_key=" + value, "--set", "api_key=" + value},
+		{"--set", "base_url=" + value},
+		{"--set", "api_key=@" + file + "-none"},
+		{"--set", value},
+		{"--set=" + value},
+		{"--set", "api_key=" + value, "--tool", "none"},
 	} {
 		w.out.Reset()
 		w.err.Reset()

@@ -137,7 +137,7 @@ func listUnmapped(o *Office, c *call) (answer, error) {
 	list, err := o.ListUnmapped(c.r.Context(), c.Caller)
 	rows := make([]unmappedView, len(list))
 	for i, u := range list {
-		rows[i] = unmappedView{u.Connection, u.Account, int64(u.Seen), u.First, u.Last}
+		rows[i] = unmappedView{u.Connection, u.Account, u.Seen, u.First, u.Last}
 	}
 	return answer{body: listView[unmappedView]{rows}}, err
 }

@@ -74,7 +74,7 @@ func Markdown() string {
 	for _, o := range Operations {
 		ended := make([]string, len(o.Ended))
 		for i, s := range o.Ended {
-			ended[i] = fmt.Sprintf("`%s`", s)
+			ended[i] = "`" + string(s) + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", o.Operation, strings.Join(ended, ", "), o.When)
 	}

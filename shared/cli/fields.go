@@ -49,7 +49,7 @@ func (p *Program) content(file string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer opened.Close()
+		defer func() { _ = opened.Close() }() // it was only read
 		in = opened
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxField+1))

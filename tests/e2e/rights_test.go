@@ -46,8 +46,8 @@ func TestTheTrailTellsTheStoryOfATicket(t *testing.T) {
 		t.Errorf("the trail is\n%s, want\n%s", got, want)
 	}
 	for about, want := range map[string]string{
-		"":     "tenant_changed success, history_imported success", // and then the exports
-		"acme": "connection_changed success",
+		"":     "tenant_added success, history_imported success", // and then the exports
+		"acme": "connection_added success",
 	} {
 		if got := strings.Join(w.trail("acme", about), ", "); !strings.HasPrefix(got, want) {
 			t.Errorf("about %q the trail has %s, want %s", about, got, want)

@@ -9,8 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -108,10 +108,8 @@ func (s *stack) functions(ctx context.Context) error {
 	env["DATABASE_CONNS"] = "2"
 	for _, name := range []string{"webhook", "enhance", "catalogue", "admin"} {
 		file := filepath.Join(s.options.Dir, "functions", name, "bootstrap")
-		build := exec.CommandContext(ctx, "go", "build", "-tags=lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, "./functions/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build function %s (from the root of the checkout): %w\n%s", name, err, out)
+		if err := lambdaruntime.Build(ctx, "", "./functions/"+name, runtime.GOARCH, file); err != nil {
+			return fmt.Errorf("%w (start from the root of the checkout)", err)
 		}
 		its := maps.Clone(env)
 		if name == "admin" {

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/host"
 )
@@ -98,7 +99,7 @@ func (c smokeCmd) Run(ctx context.Context) error {
 // smoke runs the operator's own command.
 func smoke(ctx context.Context, cfg config.Config, client string, more ...string) error {
 	load := func() (config.Config, error) { return cfg, nil }
-	if code := app.Program("local", load).Run(ctx, append([]string{"smoke", "--url", "http://" + cfg.Addr, "--tenant", client}, more...)); code != 0 {
+	if code := cli.New(app.Program("local", load)).Run(ctx, append([]string{"smoke", "--url", "http://" + cfg.Addr, "--tenant", client}, more...)); code != 0 {
 		return fmt.Errorf("the smoke test failed")
 	}
 	return nil

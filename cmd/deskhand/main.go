@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/host"
 )
@@ -21,7 +22,7 @@ func main() {
 		os.Exit(1)
 	}
 	ctx, stop := host.Signals(context.Background())
-	code := app.Program(version, config.Load).Run(ctx, os.Args[1:])
+	code := cli.New(app.Program(version, config.Load)).Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

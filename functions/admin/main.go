@@ -1,6 +1,16 @@
-// Command admin serves the admin API.
+// Command admin serves the admin API, and in Lambda the operator's command.
 package main
 
-import "github.com/deskhand/deskhand/shared/app"
+import (
+	"context"
 
-func main() { app.Main("admin", (*app.App).RunAdmin) }
+	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/cli"
+)
+
+func main() {
+	app.Main("admin", func(a *app.App, ctx context.Context) error { //nolint:revive // the receiver of a method comes first
+		a.Answer = cli.Answer
+		return a.RunAdmin(ctx)
+	})
+}

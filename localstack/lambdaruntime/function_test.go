@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,9 +33,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	bootstrap = filepath.Join(dir, "bootstrap")
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", bootstrap, "./testdata/bootstrap")
-	if out, err := build.CombinedOutput(); err != nil {
-		panic(string(out))
+	if err := lambdaruntime.Build(context.Background(), "", "./testdata/bootstrap", runtime.GOARCH, bootstrap); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
@@ -300,5 +300,23 @@ func TestPayloadsAreBoundedAndOutputIsKept(t *testing.T) {
 	f.Close()
 	if !strings.Contains(out.String(), "it did not work") {
 		t.Errorf("output: %s", &out)
+	}
+}
+
+// TestWhatIsTestedIsBuiltAsWhatIsDeployed holds `make build` to Flags.
+func TestWhatIsTestedIsBuiltAsWhatIsDeployed(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range lambdaruntime.Flags {
+		name, value, _ := strings.Cut(flag, "=")
+		if value != "" && strings.Contains(value, " ") {
+			flag = name + "='" + value + "'" // for the shell
+		}
+		if !strings.Contains(string(makefile), " "+flag+" ") {
+			t.Errorf("make build lacks %s", flag)
+		}
 	}
 }

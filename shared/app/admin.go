@@ -72,7 +72,11 @@ func (a *App) RunAdmin(ctx context.Context) error {
 		return err
 	}
 	if a.Config.InLambda() {
-		return a.function(ctx, host.Lambda{HTTP: a.Admin(), Command: a.command})
+		l := host.Lambda{HTTP: a.Admin()}
+		if a.Answer != nil {
+			l.Command = a.command
+		}
+		return a.function(ctx, l)
 	}
 	return a.run(ctx, a.Admin())
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/llm/openai"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/postgres/budget"
@@ -63,8 +64,11 @@ type App struct {
 	Log       *slog.Logger
 	Tenants   tenants.Store
 	Ledger    ledger.Ledger
-	Actor     string       // who administers, for the audit trail: "cli:anna"
-	Changes   *slog.Logger // has a line for each change; Log, where New made it
+	Actor     string // who administers, for the audit trail: "cli:anna"
+	// Answer runs an operator's command line in the function admin: cli.Answer,
+	// which the others do not link.
+	Answer  func(context.Context, operator.Program, []string) operator.Answer
+	Changes *slog.Logger // has a line for each change; Log, where New made it
 
 	vault     vault
 	db        *postgres.DB

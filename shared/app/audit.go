@@ -10,7 +10,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
-	"github.com/deskhand/deskhand/shared/cli"
+	"github.com/deskhand/deskhand/shared/operator"
 	trail "github.com/deskhand/deskhand/shared/postgres/audit"
 	"github.com/deskhand/deskhand/shared/postgres/rights"
 	"github.com/deskhand/deskhand/shared/queue"
@@ -89,7 +89,7 @@ func (a *App) erase(ctx context.Context, id tenant.ID) (audit.Erasure, int, erro
 		"status", string(audit.Success))
 	keys, err := a.cache.Forget(ctx, id, done.Connections...)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", cli.ErrKeys, err)
+		err = fmt.Errorf("%w: %w", operator.ErrKeys, err)
 	}
 	return done, keys, err
 }
@@ -107,8 +107,8 @@ func (a *App) imported(ctx context.Context, id tenant.ID, span catalogue.Span, p
 	return sum, errors.Join(err, a.record(ctx, e))
 }
 
-// operator names who runs a command, for the audit trail.
-func operator() string {
+// whoami names who runs a command, for the audit trail.
+func whoami() string {
 	u, err := user.Current()
 	if err != nil {
 		return "unknown"

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -245,9 +245,9 @@ func TestKeysRotateWithoutLosingACredential(t *testing.T) {
 	w := newWard(t)
 	load := func() (config.Config, error) { return w.cfg, nil }
 	for _, step := range []struct {
-		how  cli.Rotation
-		want cli.Resealed
-	}{{cli.AddKey, cli.Resealed{Already: 2}}, {cli.UseKey, cli.Resealed{Done: 2}}, {cli.RetireKey, cli.Resealed{Already: 2}}} {
+		how  operator.Rotation
+		want operator.Resealed
+	}{{operator.AddKey, operator.Resealed{Already: 2}}, {operator.UseKey, operator.Resealed{Done: 2}}, {operator.RetireKey, operator.Resealed{Already: 2}}} {
 		var err error
 		if w.cfg.SealingKey, err = rotate(t.Context(), load, step.how, ""); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/deskhand/deskhand/shared/audit"
+	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/keyset"
 )
@@ -18,7 +19,7 @@ func TestTheCommandOfAMachineWithAnotherKeyTakesNoTickets(t *testing.T) {
 	a := instances(t, 1)[0]
 	cfg := a.Config
 	run := func(args ...string) (string, int) {
-		p := Program("test", func() (config.Config, error) { return cfg, nil })
+		p := cli.New(Program("test", func() (config.Config, error) { return cfg, nil }))
 		var out bytes.Buffer
 		p.Out, p.Err = &out, &out
 		code := p.Run(t.Context(), args)

@@ -11,15 +11,15 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/lambda"
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/operator"
 )
 
 // call has the function run a command line for whoever is at this machine.
-func call(ctx context.Context, function string, args []string) (a cli.Answer, err error) {
-	payload, err := json.Marshal(cli.Order{Command: args, Operator: operator()})
+func call(ctx context.Context, function string, args []string) (a operator.Answer, err error) {
+	payload, err := json.Marshal(operator.Order{Command: args, Operator: whoami()})
 	if err != nil {
 		return a, err
 	}
@@ -36,22 +36,21 @@ func call(ctx context.Context, function string, args []string) (a cli.Answer, er
 // command is the other side of call, in the function. Its errors do not quote
 // the order, which may hold a credential.
 func (a *App) command(ctx context.Context, payload []byte) ([]byte, error) {
-	var o cli.Order
+	var o operator.Order
 	if err := strictly(payload, &o); err != nil || len(o.Command) == 0 {
 		return nil, errors.New(`admin: want {"command":["tenant","list"],"operator":"anna"}, and nothing else`)
 	}
 	actor := claimed(o.Operator)
-	p := &cli.Program{
+	answer := a.Answer(ctx, operator.Program{
 		Tools:  Tools,
-		Open:   func(ctx context.Context) (*cli.Desk, error) { return a.deskOf(ctx, actor) },
+		Open:   func(ctx context.Context) (*operator.Desk, error) { return a.deskOf(ctx, actor) },
 		Doctor: func(ctx context.Context) []doctor.Result { return doctor.Examine(ctx, a.checks()) },
 		Now:    time.Now,
-	}
-	answer := p.Answer(ctx, o.Command)
+	}, o.Command)
 	a.Log.InfoContext(ctx, "command", "operation", "command", "actor", actor, "exit", answer.Exit)
 	text, err := written(answer)
 	if err == nil && len(text) > maxAnswer {
-		return written(cli.TooLarge())
+		return written(operator.TooLarge())
 	}
 	return text, err
 }
@@ -61,7 +60,7 @@ const maxAnswer = 6 << 20
 
 // deskOf is the desk of this process for one command. The process goes on
 // after it.
-func (a *App) deskOf(ctx context.Context, actor string) (*cli.Desk, error) {
+func (a *App) deskOf(ctx context.Context, actor string) (*operator.Desk, error) {
 	err := a.Load(ctx)
 	if a.loaded() != nil {
 		return nil, err
@@ -109,7 +108,7 @@ func strictly(raw []byte, v any) error {
 }
 
 // written is the answer as JSON, without the escapes for HTML, which are long.
-func written(a cli.Answer) ([]byte, error) {
+func written(a operator.Answer) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

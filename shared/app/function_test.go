@@ -8,23 +8,24 @@ import (
 	"testing"
 
 	"github.com/deskhand/deskhand/shared/audit"
-
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/operator"
 )
 
 // ordered gives an order to a as the host does.
-func ordered(t *testing.T, a *App, operator string, command ...string) cli.Answer {
+func ordered(t *testing.T, a *App, who string, command ...string) operator.Answer {
 	t.Helper()
-	payload, err := json.Marshal(cli.Order{Command: command, Operator: operator})
+	payload, err := json.Marshal(operator.Order{Command: command, Operator: who})
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Answer = cli.Answer
 	raw, err := a.command(metric.Request(t.Context(), "request-of-aws"), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var answer cli.Answer
+	var answer operator.Answer
 	if err := strictly(raw, &answer); err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/doctor"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
@@ -18,12 +18,13 @@ import (
 	"github.com/deskhand/deskhand/shared/webhook"
 )
 
-// Program is the operator's command, on the configuration that load gives.
-func Program(version string, load func() (config.Config, error)) *cli.Program {
-	return &cli.Program{
+// Program is what surrounds the operator's command (cli.New), on the configuration
+// that load gives.
+func Program(version string, load func() (config.Config, error)) operator.Program {
+	return operator.Program{
 		Version: version,
 		Tools:   Tools,
-		Open:    func(ctx context.Context) (*cli.Desk, error) { return openDesk(ctx, load) },
+		Open:    func(ctx context.Context) (*operator.Desk, error) { return openDesk(ctx, load) },
 		Migrate: func(ctx context.Context) (int, error) {
 			cfg, err := load()
 			if err != nil {
@@ -33,7 +34,7 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 		},
 		Serve:  func(ctx context.Context) error { return serve(ctx, "deskhand", load, (*App).RunAll) },
 		Keygen: freshKey,
-		Rotate: func(ctx context.Context, how cli.Rotation, arn string) (secret.Text, error) {
+		Rotate: func(ctx context.Context, how operator.Rotation, arn string) (secret.Text, error) {
 			return rotate(ctx, load, how, arn)
 		},
 		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
@@ -51,7 +52,7 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 // openDesk connects the parts for one command. Its log goes to standard error,
 // warnings, and a line for each change: what the command has to say is on
 // standard output.
-func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Desk, error) {
+func openDesk(ctx context.Context, load func() (config.Config, error)) (*operator.Desk, error) {
 	cfg, err := load()
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	if err := a.administers(); err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
-	a.Actor = "cli:" + operator()
+	a.Actor = "cli:" + whoami()
 	if a.Changes, err = telemetry.NewLog(telemetry.Options{Service: "cli", Level: "info", Format: cfg.LogFormat, Out: os.Stderr}); err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
@@ -85,8 +86,8 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 }
 
 // desk is what commands act on, in the name of a.Actor.
-func (a *App) desk() *cli.Desk {
-	return &cli.Desk{
+func (a *App) desk() *operator.Desk {
+	return &operator.Desk{
 		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
 		Unmapped:  unmapped.Store{DB: a.adminDB}.List,
 		Open:      a.tools.open,
@@ -94,7 +95,7 @@ func (a *App) desk() *cli.Desk {
 		Trail:     a.exportTrail,
 		Export:    a.export,
 		Erase:     a.erase,
-		Queues:    map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
+		Queues:    map[string]operator.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
 		Office:    a.Office(),
 		Caller:    a.AtTheDesk(),
 		Reseal:    a.reseal,

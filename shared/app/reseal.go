@@ -7,10 +7,10 @@ import (
 	"fmt"
 
 	"github.com/deskhand/deskhand/shared/audit"
-	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/kms"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/postgres/tenants"
 	"github.com/deskhand/deskhand/shared/secret"
 )
@@ -39,7 +39,7 @@ func wrap(ctx context.Context, key secret.Text, arn string) (secret.Text, error)
 
 // rotate takes one step with the keys of the configuration. The result is
 // encrypted with the KMS key of an ARN; "" for that of the configuration.
-func rotate(ctx context.Context, load func() (config.Config, error), how cli.Rotation, arn string) (secret.Text, error) {
+func rotate(ctx context.Context, load func() (config.Config, error), how operator.Rotation, arn string) (secret.Text, error) {
 	cfg, err := load()
 	if err != nil {
 		return secret.Text{}, err
@@ -47,7 +47,7 @@ func rotate(ctx context.Context, load func() (config.Config, error), how cli.Rot
 	if _, err := fill(ctx, &cfg); err != nil {
 		return secret.Text{}, err
 	}
-	step := map[cli.Rotation]func(secret.Text) (secret.Text, error){cli.AddKey: keyset.Add, cli.UseKey: keyset.Rotate, cli.RetireKey: keyset.Retire}[how]
+	step := map[operator.Rotation]func(secret.Text) (secret.Text, error){operator.AddKey: keyset.Add, operator.UseKey: keyset.Rotate, operator.RetireKey: keyset.Retire}[how]
 	if step == nil {
 		return secret.Text{}, fmt.Errorf("no step %q", how)
 	}
@@ -59,8 +59,8 @@ func rotate(ctx context.Context, load func() (config.Config, error), how cli.Rot
 }
 
 // reseal seals the credentials of all connections under the key that seals.
-func (a *App) reseal(ctx context.Context) (cli.Resealed, error) {
-	var n cli.Resealed
+func (a *App) reseal(ctx context.Context) (operator.Resealed, error) {
+	var n operator.Resealed
 	mark, err := keyset.Mark(a.Config.SealingKey)
 	if err != nil {
 		return n, err

@@ -15,13 +15,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/host"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/kms/kmsfake"
 	"github.com/deskhand/deskhand/shared/kms/kmstest"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/secretsmanager/secretsmanagerfake"
@@ -247,10 +247,10 @@ func TestAKeysetMovesToKMSAndRotatesThere(t *testing.T) {
 	cfg := config.Config{SealingKey: plain}
 	load := func() (config.Config, error) { return cfg, nil }
 	for _, step := range []struct {
-		how       cli.Rotation
+		how       operator.Rotation
 		arn, then string
 		opens     bool
-	}{{cli.AddKey, first, first, true}, {cli.UseKey, "", first, true}, {cli.UseKey, second, second, true}, {cli.RetireKey, "", second, false}} {
+	}{{operator.AddKey, first, first, true}, {operator.UseKey, "", first, true}, {operator.UseKey, second, second, true}, {operator.RetireKey, "", second, false}} {
 		if cfg.SealingKey, err = rotate(t.Context(), load, step.how, step.arn); err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestAKeysetMovesToKMSAndRotatesThere(t *testing.T) {
 		}
 	}
 	cfg.SealingKMSKey = first
-	if _, err := rotate(t.Context(), load, cli.AddKey, ""); err == nil || !strings.Contains(err.Error(), "another KMS key") {
+	if _, err := rotate(t.Context(), load, operator.AddKey, ""); err == nil || !strings.Contains(err.Error(), "another KMS key") {
 		t.Errorf("another KMS key opens it: %v", err)
 	}
 }

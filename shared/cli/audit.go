@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/audit"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -39,7 +40,7 @@ func (c auditExportCmd) Run(ctx context.Context, p *Program) error {
 	if !q.Until.After(q.Since) {
 		return errors.New("the time is empty: --until is before --since")
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		lines := json.NewEncoder(p.Out)
 		if err := d.Trail(ctx, id, q, func(e audit.Event) error { return lines.Encode(e) }); err != nil {
 			return fmt.Errorf("%w\nwhat was printed is not complete: run it again", err)

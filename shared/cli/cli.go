@@ -1,74 +1,27 @@
 // Package cli is the operator's command. It knows what the commands say and
-// ask; what they act on comes in through Desk.
+// ask; what they act on comes in through operator.Desk.
 package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/deskhand/deskhand/shared/admin"
-	"github.com/deskhand/deskhand/shared/audit"
-	"github.com/deskhand/deskhand/shared/catalogue"
-	"github.com/deskhand/deskhand/shared/doctor"
-	"github.com/deskhand/deskhand/shared/integration"
-	"github.com/deskhand/deskhand/shared/queue"
-	"github.com/deskhand/deskhand/shared/secret"
-	"github.com/deskhand/deskhand/shared/tenant"
-	"github.com/deskhand/deskhand/shared/ticketing"
+	"github.com/deskhand/deskhand/shared/operator"
 )
 
-// Desk is what the commands act on. Opening it may need a database, so it is
-// opened by the command that needs it.
-type Desk struct {
-	Directory func(context.Context) (tenant.Directory, error)
-	Unmapped  func(context.Context) ([]tenant.Unmapped, error)
-	Open      func(tenant.Connection) (ticketing.Tool, error)
-	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
-	Queues    map[string]Queue
-	Trail     func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
-	Export    func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)
-	Erase     func(context.Context, tenant.ID) (done audit.Erasure, keys int, err error) // ErrKeys
-	// Office is what the admin API does too; Caller is who sits at this command.
-	Office *admin.Office
-	Caller admin.Caller
-	Reseal func(context.Context) (Resealed, error)
-	Close  func(context.Context) error
-}
-
-// Queue is a queue as an operator sees it.
-type Queue interface {
-	queue.Inspector
-	queue.DeadLetters
-}
-
-// Program is the command with its surroundings.
+// Program is the command.
 type Program struct {
-	Version string
-	Tools   integration.Set[ticketing.Tool]
-	Open    func(context.Context) (*Desk, error)
-	Migrate func(context.Context) (applied int, err error)
-	Serve   func(context.Context) error
-	Doctor  func(context.Context) []doctor.Result                                  // every check, in order
-	Keygen  func(ctx context.Context, kms string) (secret.Text, error)             // encrypted with the KMS key of this ARN; "" for none
-	Rotate  func(ctx context.Context, r Rotation, kms string) (secret.Text, error) // SEALING_KEY, changed; "" for the KMS key that it has
-	Sign    func(key secret.Text, timestamp string, body []byte) string            // the webhook's signature
-	Config  func() string                                                          // docs/configuration.md
-	Now     func() time.Time
-	In      io.Reader
-	Out     io.Writer
-	Err     io.Writer
-	Wide    bool // Err is a terminal: progress may be drawn
-	// Call has a Lambda function run a command line.
-	Call func(ctx context.Context, function string, args []string) (Answer, error)
+	operator.Program
 
 	carried *carried // set in a function
 }
+
+// New makes the command of its surroundings.
+func New(p operator.Program) *Program { return &Program{Program: p} }
 
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run webhook, workers and schedules in one process."`
@@ -88,13 +41,6 @@ type commands struct {
 	Version  kong.VersionFlag `help:"Print the version."`
 }
 
-// Exit codes of Run.
-const (
-	ExitOK    = 0
-	ExitError = 1 // the command failed
-	ExitUsage = 2 // the command line is wrong
-)
-
 // Run parses args, runs the command, and returns the exit code. Errors go to
 // p.Err as one message.
 func (p *Program) Run(ctx context.Context, args []string) int {
@@ -110,7 +56,7 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	)
 	if err != nil {
 		fmt.Fprintln(p.Err, "deskhand:", err)
-		return ExitError
+		return operator.ExitError
 	}
 	command, err := parser.Parse(args)
 	if exit >= 0 {
@@ -118,11 +64,11 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	}
 	if err != nil {
 		fmt.Fprintf(p.Err, "deskhand: %v\nTry: deskhand --help\n", hidden(err, args))
-		return ExitUsage
+		return operator.ExitUsage
 	}
 	if exit, err = p.dispatch(ctx, command, &given, args); err != nil {
 		fmt.Fprintf(p.Err, "deskhand %s: %v\n", command.Selected().Path(), err)
-		return ExitError
+		return operator.ExitError
 	}
 	return exit
 }
@@ -136,7 +82,7 @@ func (p *Program) toolNames() string {
 }
 
 // with opens the desk for one command.
-func (p *Program) with(ctx context.Context, do func(*Desk) error) error {
+func (p *Program) with(ctx context.Context, do func(*operator.Desk) error) error {
 	desk, err := p.Open(ctx)
 	if err != nil {
 		return err

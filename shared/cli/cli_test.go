@@ -16,6 +16,7 @@ import (
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -103,11 +104,11 @@ func (w *world) run(t *testing.T, args ...string) int {
 
 // program is the command on this world.
 func (w *world) program() *cli.Program {
-	return &cli.Program{
+	return cli.New(operator.Program{
 		Version: "v1", In: strings.NewReader(w.in), Out: &w.out, Err: &w.err, Now: func() time.Time { return w.now },
 		Tools: tools(w),
-		Open: func(context.Context) (*cli.Desk, error) {
-			d := &cli.Desk{
+		Open: func(context.Context) (*operator.Desk, error) {
+			d := &operator.Desk{
 				Directory: func(context.Context) (tenant.Directory, error) { return w.directory, nil },
 				Unmapped: func(context.Context) ([]tenant.Unmapped, error) {
 					return []tenant.Unmapped{{Connection: "msp", Account: "Initech \x1b[31m", First: start, Last: start, Seen: 7}, {Connection: "msp"}}, nil
@@ -119,7 +120,7 @@ func (w *world) program() *cli.Program {
 					progress(catalogue.Progress{Stored: 249, Skipped: 1, Total: 250}, nil)
 					return catalogue.Progress{Stored: 249, Skipped: 1, Total: 250}, w.importErr
 				},
-				Queues: map[string]cli.Queue{"enhancement": &w.queue, "catalogue": &fakeQueue{}},
+				Queues: map[string]operator.Queue{"enhancement": &w.queue, "catalogue": &fakeQueue{}},
 				Close:  func(context.Context) error { w.closed++; return nil },
 			}
 			w.counter.extend(w, d)
@@ -133,7 +134,7 @@ func (w *world) program() *cli.Program {
 			return "sha256=" + key.Reveal() + stamp + fmt.Sprint(len(body))
 		},
 		Config: func() string { return "# Configuration" },
-	}
+	})
 }
 
 func TestCommandsSayWhatTheyDid(t *testing.T) {

@@ -7,12 +7,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/deskhand/deskhand/shared/audit"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
-
-// ErrKeys says that a tenant was erased, but for what Redis keeps of it.
-var ErrKeys = errors.New("the database holds nothing of the tenant any more, but Redis does not answer: " +
-	"it forgets deliveries and tokens by itself within hours")
 
 type tenantEraseCmd struct {
 	ID  string `arg:"" help:"Id of the tenant."`
@@ -33,9 +30,9 @@ func (c tenantEraseCmd) Run(ctx context.Context, p *Program) error {
 	if !c.Yes {
 		return fmt.Errorf("this deletes tenant %s for good, and nothing brings it back but a backup: say --yes", id)
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		done, keys, err := d.Erase(ctx, id)
-		if err != nil && !errors.Is(err, ErrKeys) {
+		if err != nil && !errors.Is(err, operator.ErrKeys) {
 			return err
 		}
 		if shown := p.proof(id, done, keys); shown != nil {

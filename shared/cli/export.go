@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -28,7 +29,7 @@ func (c tenantExportCmd) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		create, err := p.folder(c.Out)
 		if err != nil {
 			return err

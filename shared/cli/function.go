@@ -13,21 +13,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/deskhand/deskhand/shared/operator"
 )
-
-// Order is a command that a Lambda function runs for an operator elsewhere.
-type Order struct {
-	Command  []string `json:"command"`  // the command line
-	Operator string   `json:"operator"` // who the sender says gave it
-}
-
-// Answer is how the command of an order ended.
-type Answer struct {
-	Exit   int               `json:"exit"`
-	Stdout string            `json:"stdout"`
-	Stderr string            `json:"stderr"`
-	Files  map[string][]byte `json:"files,omitempty"` // what it wrote, by name
-}
 
 // elsewhere says of each command why no function runs it; "" of those that one
 // runs. What is not here, none runs.
@@ -59,13 +47,13 @@ func foreign(command string) error {
 // dispatch runs the command here, or where --function says.
 func (p *Program) dispatch(ctx context.Context, command *kong.Context, given *commands, args []string) (exit int, err error) {
 	if given.Function == "" && p.carried == nil {
-		return ExitOK, command.Run()
+		return operator.ExitOK, command.Run()
 	}
 	if err := foreign(command.Selected().Path()); err != nil {
-		return ExitError, err
+		return operator.ExitError, err
 	}
 	if p.carried != nil { // this is the function, whatever it is called
-		return ExitOK, command.Run()
+		return operator.ExitOK, command.Run()
 	}
 	return p.order(ctx, given, command.Selected().Path(), args)
 }
@@ -79,7 +67,7 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 	case "tenant add":
 		values, err := p.fields(given.Tenant.Add.Set)
 		if err != nil {
-			return ExitError, err
+			return operator.ExitError, err
 		}
 		args = withFlag(withoutFlag(args, "--set"), "--secret="+given.Tenant.Add.Secret)
 		for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -88,7 +76,7 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 	case "tenant export":
 		var err error
 		if create, err = p.folder(given.Tenant.Export.Out); err != nil {
-			return ExitError, err
+			return operator.ExitError, err
 		}
 	}
 	answer, err := p.Call(ctx, given.Function, args)
@@ -96,11 +84,11 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 		err = errors.Join(err, os.Remove(given.Tenant.Export.Out))
 	}
 	if err != nil {
-		return ExitError, err
+		return operator.ExitError, err
 	}
 	for name, content := range answer.Files {
 		if err := write(create, name, content); err != nil {
-			return ExitError, err
+			return operator.ExitError, err
 		}
 	}
 	_, err = io.WriteString(p.Out, answer.Stdout)
@@ -161,22 +149,18 @@ func (p *Program) folder(dir string) (create func(name string) (io.WriteCloser, 
 // takes an answer of 6 MB, and files grow by a third on the way.
 const maxCarried = 4 << 20
 
-// ErrTooLarge says that an answer is larger than Lambda carries.
-var ErrTooLarge = errors.New("what it gives is over the limit of a function (4 MB): ask for less, " +
-	"or run it where DATABASE_URL is reached, in the network of the installation")
-
 // Answer runs a command line in a function, and gives what it printed and wrote,
-// or ErrTooLarge in words. Commands that a function cannot run are refused.
-func (p *Program) Answer(ctx context.Context, args []string) Answer {
+// or operator.ErrTooLarge in words. Commands that a function cannot run are refused.
+func Answer(ctx context.Context, p operator.Program, args []string) operator.Answer {
 	b := &carried{left: maxCarried, files: map[string]*bytes.Buffer{}}
 	var out, err bytes.Buffer
-	inside := *p
-	inside.carried, inside.Out, inside.Err, inside.Wide = b, b.into(&out), b.into(&err), false
-	a := Answer{Exit: inside.Run(ctx, args), Stdout: out.String(), Stderr: err.String()}
+	inside := Program{Program: p, carried: b}
+	inside.Out, inside.Err, inside.Wide = b.into(&out), b.into(&err), false
+	a := operator.Answer{Exit: inside.Run(ctx, args), Stdout: out.String(), Stderr: err.String()}
 	if b.left < 0 {
-		return TooLarge()
+		return operator.TooLarge()
 	}
-	if a.Exit != ExitOK {
+	if a.Exit != operator.ExitOK {
 		return a // what it wrote is not complete
 	}
 	for name, content := range b.files {
@@ -186,11 +170,6 @@ func (p *Program) Answer(ctx context.Context, args []string) Answer {
 		a.Files[name] = content.Bytes()
 	}
 	return a
-}
-
-// TooLarge is the answer where the true one is too large.
-func TooLarge() Answer {
-	return Answer{Exit: ExitError, Stderr: fmt.Sprintf("deskhand: %v\n", ErrTooLarge)}
 }
 
 // carried is what a command in a function prints and writes, up to a limit that
@@ -218,7 +197,7 @@ func (b *carried) create(name string) (io.WriteCloser, error) {
 func (p parcel) Write(text []byte) (int, error) {
 	if p.left < len(text) {
 		p.left = -1
-		return 0, ErrTooLarge
+		return 0, operator.ErrTooLarge
 	}
 	p.left -= len(text)
 	return p.to.Write(text)

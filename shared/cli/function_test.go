@@ -13,6 +13,7 @@ import (
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -20,10 +21,10 @@ import (
 // gets what goes there.
 func remote(w *world, sent *[][]string) *cli.Program {
 	here, there := w.program(), w.program()
-	here.Open = func(context.Context) (*cli.Desk, error) { return nil, errors.New("no database here") }
-	here.Call = func(ctx context.Context, function string, args []string) (cli.Answer, error) {
+	here.Open = func(context.Context) (*operator.Desk, error) { return nil, errors.New("no database here") }
+	here.Call = func(ctx context.Context, function string, args []string) (operator.Answer, error) {
 		*sent = append(*sent, append([]string{function}, args...))
-		return there.Answer(ctx, args), nil
+		return cli.Answer(ctx, there.Program, args), nil
 	}
 	return here
 }
@@ -142,7 +143,7 @@ func TestAnAnswerThatIsTooLargeIsRefusedInWords(t *testing.T) {
 	w := newWorld()
 	p := w.program()
 	open := p.Open
-	p.Open = func(ctx context.Context) (*cli.Desk, error) {
+	p.Open = func(ctx context.Context) (*operator.Desk, error) {
 		d, err := open(ctx)
 		row := strings.Repeat("x", 1<<20)
 		d.Export = func(_ context.Context, _ tenant.ID, put func(table, row string) error) ([]string, error) {
@@ -165,7 +166,7 @@ func TestAnAnswerThatIsTooLargeIsRefusedInWords(t *testing.T) {
 		return d, err
 	}
 	for _, args := range []string{"tenant export acme --out x", "audit export --tenant acme --since 2026-01-01"} {
-		a := p.Answer(t.Context(), strings.Fields(args))
+		a := cli.Answer(t.Context(), p.Program, strings.Fields(args))
 		if a.Exit != 1 || a.Stdout != "" || a.Files != nil || !strings.Contains(a.Stderr, "over the limit of a function (4 MB)") {
 			t.Errorf("%s: %.2000v", args, a)
 		}
@@ -176,8 +177,8 @@ func TestACallThatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	w, dir := newWorld(), filepath.Join(t.TempDir(), "acme")
 	p := w.program()
-	p.Call = func(context.Context, string, []string) (cli.Answer, error) {
-		return cli.Answer{}, errors.New("IAM says no")
+	p.Call = func(context.Context, string, []string) (operator.Answer, error) {
+		return operator.Answer{}, errors.New("IAM says no")
 	}
 	for _, args := range [][]string{{"tenant", "list"}, {"tenant", "export", "acme", "--out", dir}} {
 		if code := p.Run(t.Context(), append(args, "--function", "f")); code != 1 || !strings.Contains(w.err.String(), "IAM says no") {

@@ -9,6 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -34,7 +35,7 @@ func (c importCmd) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		show := p.progress()
 		sum, err := d.Import(ctx, id, span, show)
 		if err != nil {

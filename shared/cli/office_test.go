@@ -12,8 +12,8 @@ import (
 	"github.com/deskhand/deskhand/shared/admin"
 	"github.com/deskhand/deskhand/shared/admin/access"
 	"github.com/deskhand/deskhand/shared/audit"
-	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing"
@@ -34,7 +34,7 @@ type counter struct {
 	number  map[string]int
 }
 
-func (c *counter) extend(w *world, d *cli.Desk) {
+func (c *counter) extend(w *world, d *operator.Desk) {
 	c.w = w
 	d.Caller = admin.Caller{Principal: access.Principal{Name: "cli:anna", All: access.Admin}, Need: access.Admin}
 	d.Office = &admin.Office{

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/queue"
 )
 
@@ -23,7 +24,7 @@ type queueCmd struct {
 type queueDepthCmd struct{}
 
 func (queueDepthCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		w := tabwriter.NewWriter(p.Out, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(w, "QUEUE\tWAITING\tRUNNING\tDEAD\tOLDEST")
 		for _, name := range slices.Sorted(maps.Keys(d.Queues)) {
@@ -42,7 +43,7 @@ type named struct {
 	Queue string `default:"enhancement" help:"Which queue: enhancement or catalogue."`
 }
 
-func (n named) of(d *Desk) (Queue, error) {
+func (n named) of(d *operator.Desk) (operator.Queue, error) {
 	q, ok := d.Queues[n.Queue]
 	if !ok {
 		return nil, fmt.Errorf("no queue %q: have %s", n.Queue, strings.Join(slices.Sorted(maps.Keys(d.Queues)), ", "))
@@ -57,7 +58,7 @@ type queuePeekCmd struct {
 }
 
 func (c queuePeekCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		q, err := c.of(d)
 		if err != nil {
 			return err
@@ -107,11 +108,11 @@ type chosen struct {
 	All bool     `help:"All dead letters of the queue."`
 }
 
-func (c chosen) do(ctx context.Context, p *Program, what string, change func(Queue) func(context.Context, ...string) (int, error)) error {
+func (c chosen) do(ctx context.Context, p *Program, what string, change func(operator.Queue) func(context.Context, ...string) (int, error)) error {
 	if c.All == (len(c.IDs) > 0) {
 		return errors.New("name the message ids, or say --all")
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		q, err := c.of(d)
 		if err != nil {
 			return err
@@ -128,11 +129,11 @@ func (c chosen) do(ctx context.Context, p *Program, what string, change func(Que
 type queueRedriveCmd struct{ chosen }
 
 func (c queueRedriveCmd) Run(ctx context.Context, p *Program) error {
-	return c.do(ctx, p, "sent again", func(q Queue) func(context.Context, ...string) (int, error) { return q.Redrive })
+	return c.do(ctx, p, "sent again", func(q operator.Queue) func(context.Context, ...string) (int, error) { return q.Redrive })
 }
 
 type queuePurgeCmd struct{ chosen }
 
 func (c queuePurgeCmd) Run(ctx context.Context, p *Program) error {
-	return c.do(ctx, p, "deleted", func(q Queue) func(context.Context, ...string) (int, error) { return q.Purge })
+	return c.do(ctx, p, "deleted", func(q operator.Queue) func(context.Context, ...string) (int, error) { return q.Purge })
 }

@@ -5,17 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/secret"
-)
-
-// Rotation is one step in the life of the keys in SEALING_KEY.
-type Rotation string
-
-// The steps, in their order.
-const (
-	AddKey    Rotation = "add"    // a new key, which opens and does not seal yet
-	UseKey    Rotation = "rotate" // the newest key seals; a new one is added where it does already
-	RetireKey Rotation = "retire" // every key but the one that seals goes
 )
 
 type keygenCmd struct {
@@ -46,19 +37,13 @@ func (c keygenCmd) Run(ctx context.Context, p *Program) error {
 func (c keygenCmd) key(ctx context.Context, p *Program) (secret.Text, error) {
 	switch {
 	case c.Add:
-		return p.Rotate(ctx, AddKey, c.KMS)
+		return p.Rotate(ctx, operator.AddKey, c.KMS)
 	case c.Rotate:
-		return p.Rotate(ctx, UseKey, c.KMS)
+		return p.Rotate(ctx, operator.UseKey, c.KMS)
 	case c.Retire:
-		return p.Rotate(ctx, RetireKey, c.KMS)
+		return p.Rotate(ctx, operator.RetireKey, c.KMS)
 	}
 	return p.Keygen(ctx, c.KMS)
-}
-
-// Resealed counts connections.
-type Resealed struct {
-	Done    int // sealed again
-	Already int // under the newest key before
 }
 
 type resealCmd struct{}
@@ -69,7 +54,7 @@ func (resealCmd) Help() string {
 }
 
 func (resealCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		n, err := d.Reseal(ctx)
 		fmt.Fprintf(p.Out, "%d connections sealed again, %d were under the newest key already\n", n.Done, n.Already)
 		if err != nil {

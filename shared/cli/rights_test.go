@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/audit"
-	"github.com/deskhand/deskhand/shared/cli"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -25,7 +25,7 @@ type rights struct {
 }
 
 // extend has the desk know them.
-func (r *rights) extend(d *cli.Desk) {
+func (r *rights) extend(d *operator.Desk) {
 	d.Erase = func(_ context.Context, id tenant.ID) (audit.Erasure, int, error) {
 		r.erased = append(r.erased, id)
 		return audit.Erasure{
@@ -68,7 +68,7 @@ func TestEraseNeedsYesAndPrintsTheProof(t *testing.T) {
 func TestEraseTellsWhatFailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.rights.eraseErr = fmt.Errorf("%w: refused", cli.ErrKeys)
+	w.rights.eraseErr = fmt.Errorf("%w: refused", operator.ErrKeys)
 	if code := w.run(t, "tenant", "erase", "acme", "--yes"); code != 1 || !strings.Contains(w.out.String(), "articles") || !strings.Contains(w.err.String(), "Redis does not answer") {
 		t.Errorf("without Redis: exit code %d\n%s%s", code, w.out.String(), w.err.String())
 	}

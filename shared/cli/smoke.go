@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
@@ -47,11 +48,11 @@ type smoke struct {
 }
 
 func (c smokeCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		s := &smoke{cmd: c, program: p}
 		steps := []struct {
 			name string
-			do   func(context.Context, *Desk) (string, error)
+			do   func(context.Context, *operator.Desk) (string, error)
 		}{
 			{"find the tenant's tool", s.find},
 			{"create a ticket in the tool", s.create},
@@ -74,7 +75,7 @@ func (c smokeCmd) Run(ctx context.Context, p *Program) error {
 	})
 }
 
-func (s *smoke) find(ctx context.Context, d *Desk) (string, error) {
+func (s *smoke) find(ctx context.Context, d *operator.Desk) (string, error) {
 	dir, err := d.Directory(ctx)
 	if err != nil {
 		return "", err
@@ -109,12 +110,12 @@ func (s *smoke) find(ctx context.Context, d *Desk) (string, error) {
 	return "connection " + s.connection.ID, nil
 }
 
-func (s *smoke) create(ctx context.Context, _ *Desk) (_ string, err error) {
+func (s *smoke) create(ctx context.Context, _ *operator.Desk) (_ string, err error) {
 	s.key, err = s.tool.Create(ctx, s.cmd.Subject, s.cmd.Description)
 	return "ticket " + s.key, err
 }
 
-func (s *smoke) send(ctx context.Context, _ *Desk) (string, error) {
+func (s *smoke) send(ctx context.Context, _ *operator.Desk) (string, error) {
 	body, err := json.Marshal(map[string]string{
 		"event": "request.created", "ticket_id": s.key, "tenant_id": s.cmd.Tenant,
 		"subject": s.cmd.Subject, "description": s.cmd.Description,
@@ -158,7 +159,7 @@ const (
 	lastPoll  = 2 * time.Second
 )
 
-func (s *smoke) wait(ctx context.Context, _ *Desk) (string, error) {
+func (s *smoke) wait(ctx context.Context, _ *operator.Desk) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cmd.Wait)
 	defer cancel()
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
@@ -181,7 +182,7 @@ func (s *smoke) wait(ctx context.Context, _ *Desk) (string, error) {
 
 // read reads the ticket's notes once more: one of them is ours, and nobody but
 // technicians sees it.
-func (s *smoke) read(ctx context.Context, _ *Desk) (string, error) {
+func (s *smoke) read(ctx context.Context, _ *operator.Desk) (string, error) {
 	ours, err := s.ours(ctx)
 	switch {
 	case err != nil:

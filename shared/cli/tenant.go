@@ -11,6 +11,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/admin"
 	"github.com/deskhand/deskhand/shared/integration"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing"
@@ -57,7 +58,7 @@ func (c tenantAddCmd) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		conn := first(c.Connection, c.ID)
 		join := func(conn *tenant.Connection) error { return c.join(conn, id, kind, values) }
 		before, err := d.Office.Connection(ctx, d.Caller, conn)
@@ -132,7 +133,7 @@ func (c tenantAddCmd) join(conn *tenant.Connection, id tenant.ID, kind integrati
 type tenantListCmd struct{}
 
 func (tenantListCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		dir, err := d.Directory(ctx)
 		if err != nil {
 			return err

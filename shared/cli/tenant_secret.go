@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/deskhand/deskhand/shared/admin"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -16,7 +17,7 @@ type onConnection struct {
 }
 
 // choose gives the connections of the tenant: the named one, or all.
-func (c onConnection) choose(ctx context.Context, d *Desk) ([]tenant.Connection, error) {
+func (c onConnection) choose(ctx context.Context, d *operator.Desk) ([]tenant.Connection, error) {
 	_, conns, err := c.find(ctx, d)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (tenantRotateCmd) Help() string {
 }
 
 func (c tenantRotateCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		conns, err := c.choose(ctx, d)
 		if err != nil {
 			return err
@@ -81,7 +82,7 @@ func (tenantTestCmd) Help() string {
 }
 
 func (c tenantTestCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		conns, err := c.choose(ctx, d)
 		if err != nil {
 			return err

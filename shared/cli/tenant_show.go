@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/deskhand/deskhand/shared/admin"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -19,7 +20,7 @@ type oneTenant struct {
 type tenantShowCmd struct{ oneTenant }
 
 func (c tenantShowCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		v, conns, err := c.find(ctx, d)
 		if err != nil {
 			return err
@@ -41,7 +42,7 @@ func (c tenantShowCmd) Run(ctx context.Context, p *Program) error {
 }
 
 // find gives the tenant, and its connections in the order of their ids.
-func (c oneTenant) find(ctx context.Context, d *Desk) (admin.Version[tenant.Tenant], []tenant.Connection, error) {
+func (c oneTenant) find(ctx context.Context, d *operator.Desk) (admin.Version[tenant.Tenant], []tenant.Connection, error) {
 	v, err := d.Office.Tenant(ctx, d.Caller, tenant.ID(c.ID))
 	if err != nil {
 		return v, nil, err
@@ -63,7 +64,7 @@ func (tenantEditCmd) Help() string {
 }
 
 func (c tenantEditCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		v, err := d.Office.Tenant(ctx, d.Caller, tenant.ID(c.ID))
 		if err != nil {
 			return err
@@ -98,7 +99,7 @@ func (tenantDisableCmd) Help() string {
 }
 
 func (c tenantDisableCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		v, err := d.Office.Tenant(ctx, d.Caller, tenant.ID(c.ID))
 		if err != nil {
 			return err

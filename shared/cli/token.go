@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/admin/access"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -37,7 +38,7 @@ func (c tokenAddCmd) Run(ctx context.Context, p *Program) error {
 	for _, id := range c.Tenant {
 		t.Tenants = append(t.Tenants, tenant.ID(id))
 	}
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		for _, id := range t.Tenants { // a name that is mistyped would be a token that may do nothing
 			if _, err := d.Office.Tenant(ctx, d.Caller, id); err != nil {
 				return err
@@ -55,7 +56,7 @@ func (c tokenAddCmd) Run(ctx context.Context, p *Program) error {
 type tokenListCmd struct{}
 
 func (tokenListCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		tokens, err := d.Office.ListTokens(ctx, d.Caller)
 		if err != nil {
 			return err
@@ -84,7 +85,7 @@ type tokenRevokeCmd struct {
 }
 
 func (c tokenRevokeCmd) Run(ctx context.Context, p *Program) error {
-	return p.with(ctx, func(d *Desk) error {
+	return p.with(ctx, func(d *operator.Desk) error {
 		if err := d.Office.RevokeToken(ctx, d.Caller, c.ID); err != nil {
 			return err
 		}

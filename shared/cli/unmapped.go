@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"text/tabwriter"
 	"time"
+
+	"github.com/deskhand/deskhand/shared/operator"
 )
 
 // listUnmapped shows whose tickets get no note because no tenant has them. The
 // accounts' names are the tool's, so they are quoted.
-func (p *Program) listUnmapped(ctx context.Context, d *Desk) error {
+func (p *Program) listUnmapped(ctx context.Context, d *operator.Desk) error {
 	list, err := d.Unmapped(ctx)
 	if err != nil || len(list) == 0 {
 		return err

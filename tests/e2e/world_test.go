@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
@@ -264,7 +265,7 @@ func (w *world) knows(id tenant.ID) {
 func (w *world) cli(args ...string) string {
 	w.t.Helper()
 	var out bytes.Buffer
-	p := app.Program("test", func() (config.Config, error) { return w.cfg, nil })
+	p := cli.New(app.Program("test", func() (config.Config, error) { return w.cfg, nil }))
 	p.Out, p.Err = &out, &out
 	if code := p.Run(w.t.Context(), args); code != 0 {
 		w.t.Fatalf("deskhand %v: exit code %d\n%s", args, code, &out)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (w *world) init(ctx context.Context, name string) ([]float64, error) {
 		name, value, _ := strings.Cut(variable, "=")
 		env[name] = value
 	}
-	f := &lambdaruntime.Function{Name: name, Bootstrap: w.bootstrap(name, "host"), Env: env, Timeout: 10 * time.Second}
+	f := &lambdaruntime.Function{Name: name, Bootstrap: w.bootstrap(name, runtime.GOARCH), Env: env, Timeout: 10 * time.Second}
 	defer f.Close()
 	var times []float64
 	for range starts {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/deskhand/deskhand/localstack/lambdaruntime"
 	"github.com/deskhand/deskhand/localstack/pgserver"
 	"github.com/deskhand/deskhand/shared/app"
 	"github.com/deskhand/deskhand/shared/config"
@@ -80,24 +81,18 @@ func build(ctx context.Context) (w *world, err error) {
 // functionNames are the functions that are deployed as Lambdas.
 var functionNames = []string{"webhook", "enhance", "catalogue"}
 
-// bootstrap is a built function: of this machine ("host"), or of "arm64".
+// bootstrap is a built function: for an architecture.
 func (w *world) bootstrap(name, arch string) string {
 	return filepath.Join(w.dir, arch, name, "bootstrap")
 }
 
 // compile builds the functions as they are deployed.
 func (w *world) compile(ctx context.Context) error {
-	for _, arch := range []string{"host", "arm64"} {
+	for _, arch := range []string{runtime.GOARCH, "arm64"} {
 		progress("building the functions (%s)", arch)
 		for _, name := range functionNames {
-			cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags=-s -w",
-				"-o", w.bootstrap(name, arch), "github.com/deskhand/deskhand/functions/"+name)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-			if arch != "host" {
-				cmd.Env = append(cmd.Env, "GOARCH="+arch)
-			}
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("build %s for %s: %w\n%s", name, arch, err, out)
+			if err := lambdaruntime.Build(ctx, "", "github.com/deskhand/deskhand/functions/"+name, arch, w.bootstrap(name, arch)); err != nil {
+				return err
 			}
 		}
 	}
@@ -185,7 +180,7 @@ type server struct {
 
 // product is a built function as a server.
 func (w *world) product(name string, env ...string) server {
-	return server{program: w.bootstrap(name, "host"), path: "/readyz", env: w.env(env...)}
+	return server{program: w.bootstrap(name, runtime.GOARCH), path: "/readyz", env: w.env(env...)}
 }
 
 // process is a server that runs.

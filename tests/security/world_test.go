@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
@@ -176,7 +177,7 @@ func (w *world) connect(id tenant.ID, format string) {
 func (w *world) cli(args ...string) string {
 	w.t.Helper()
 	var out bytes.Buffer
-	p := app.Program("test", func() (config.Config, error) { return w.cfg, nil })
+	p := cli.New(app.Program("test", func() (config.Config, error) { return w.cfg, nil }))
 	p.Out, p.Err = &out, &out
 	if code := p.Run(w.t.Context(), args); code != 0 {
 		w.t.Fatalf("deskhand %v: exit code %d\n%s", args, code, &out)

@@ -16,33 +16,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deskhand/deskhand/localstack/lambdaruntime"
-	"github.com/deskhand/deskhand/shared/cli"
+	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// operator is the built command on a machine that has AWS credentials, and
+// person is the built command on a machine that has AWS credentials, and
 // nothing of the installation but the name of a function.
-type operator struct {
+type person struct {
 	t   *testing.T
 	env []string
 	dir string
 }
 
 // remote deploys the function admin, and gives an operator who uses it.
-func (w *world) remote() (operator, *lambdaruntime.Function) {
+func (w *world) remote() (person, *lambdaruntime.Function) {
 	w.t.Helper()
 	f := w.deploy("admin")
 	api := httptest.NewServer(lambdaruntime.Service{"admin": f})
 	w.t.Cleanup(api.Close)
-	return operator{t: w.t, dir: w.t.TempDir(), env: []string{
+	return person{t: w.t, dir: w.t.TempDir(), env: []string{
 		"HOME=" + w.t.TempDir(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x",
 		"AWS_ENDPOINT_URL_LAMBDA=" + api.URL, "DESKHAND_FUNCTION=arn:aws:lambda:eu-west-1:123456789012:function:admin",
 	}}, f
 }
 
 // atHome is an operator who has the configuration of the installation.
-func (w *world) atHome() operator {
-	o := operator{t: w.t, dir: w.t.TempDir(), env: []string{"HOME=" + w.t.TempDir()}}
+func (w *world) atHome() person {
+	o := person{t: w.t, dir: w.t.TempDir(), env: []string{"HOME=" + w.t.TempDir()}}
 	for name, value := range w.env {
 		o.env = append(o.env, name+"="+value)
 	}
@@ -50,7 +50,7 @@ func (w *world) atHome() operator {
 }
 
 // run gives what a command printed, and its exit code.
-func (o operator) run(args ...string) (stdout, stderr string, code int) {
+func (o person) run(args ...string) (stdout, stderr string, code int) {
 	o.t.Helper()
 	c := exec.CommandContext(o.t.Context(), filepath.Join(bootstraps, "deskhand"), args...)
 	var out, told bytes.Buffer
@@ -65,7 +65,7 @@ func (o operator) run(args ...string) (stdout, stderr string, code int) {
 }
 
 // says wants a command to end well and to print the text.
-func (o operator) says(want string, args ...string) string {
+func (o person) says(want string, args ...string) string {
 	o.t.Helper()
 	stdout, stderr, code := o.run(args...)
 	if code != 0 || !strings.Contains(stdout, want) {
@@ -111,7 +111,7 @@ func TestTheCommandWorksThroughTheFunction(t *testing.T) {
 
 // names wants the trail to say that a function did it, and for whom, as far as
 // anybody knows.
-func (w *world) names(o operator) {
+func (w *world) names(o person) {
 	w.t.Helper()
 	rows, err := w.owner.Query(w.t.Context(), "SELECT DISTINCT actor FROM audit_events WHERE tenant_id = 'initech'")
 	if err != nil {
@@ -179,7 +179,7 @@ func TestTheFunctionTakesNothingElse(t *testing.T) {
 	t.Parallel()
 	w := build(t)
 	_, f := w.remote()
-	order := func(payload string) (a cli.Answer, failure string) {
+	order := func(payload string) (a operator.Answer, failure string) {
 		t.Helper()
 		r, err := f.Invoke(t.Context(), []byte(payload))
 		if err != nil {

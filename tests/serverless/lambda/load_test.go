@@ -10,6 +10,7 @@ import (
 
 	"github.com/deskhand/deskhand/localstack/lambdaruntime"
 	"github.com/deskhand/deskhand/shared/app"
+	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/llm/llmtest"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -161,7 +162,7 @@ func (w *world) knows(id tenant.ID) {
 		Resolution: "Stopped the Print Spooler on PS-01, emptied the spool folder, started it again. Secret of " + string(id) + ".",
 	})
 	var out bytes.Buffer
-	p := app.Program("test", func() (config.Config, error) { return w.cfg, nil })
+	p := cli.New(app.Program("test", func() (config.Config, error) { return w.cfg, nil }))
 	p.Out, p.Err = &out, &out
 	if code := p.Run(w.t.Context(), []string{"import", "--tenant", string(id), "--days", "365"}); code != 0 {
 		w.t.Fatalf("import: exit code %d\n%s", code, &out)

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -63,11 +62,8 @@ func TestMain(m *testing.M) {
 		files["./functions/"+name] = bootstrap(name)
 	}
 	for name, file := range files {
-		build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, name)
-		build.Dir = "../../.." // the product's own module
-		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
-		if out, err := build.CombinedOutput(); err != nil {
-			panic(name + ": " + string(out))
+		if err := lambdaruntime.Build(context.Background(), "../../..", name, runtime.GOARCH, file); err != nil {
+			panic(err)
 		}
 	}
 	fmt.Printf("built %d functions in %s\n", len(functions), time.Since(start).Round(time.Second))

@@ -29,7 +29,7 @@ func main() {
 	case "exit":
 		os.Exit(3)
 	case "hang":
-		select {}
+		time.Sleep(time.Hour)
 	case "report":
 		report()
 		os.Exit(1)

@@ -22,8 +22,8 @@ type Data struct {
 	Cache               awselasticache.CfnReplicationGroup
 	// Application has SEALING_KEY, Model has OPENAI_API_KEY.
 	Application, Model awssecretsmanager.ISecret
-	// Owner, AppUser and CacheUser have user and password of a store.
-	Owner, AppUser, CacheUser awssecretsmanager.ISecret
+	// Owner, AppUser, AdminUser and CacheUser have user and password of a store.
+	Owner, AppUser, AdminUser, CacheUser awssecretsmanager.ISecret
 }
 
 const (
@@ -72,8 +72,9 @@ func (d *Data) secret(scope constructs.Construct, name, first string) awssecrets
 	return s
 }
 
-// postgres makes the database, and rotates the passwords of its two users. The
-// first rotation is a month away: until migrate has run there is no app_user.
+// postgres makes the database, and rotates the passwords of its three users.
+// The first rotation is a month away: until migrate has run there is the owner
+// alone.
 func (d *Data) postgres(scope constructs.Construct, stage Stage, n *Network) {
 	group := awsec2.NewSecurityGroup(scope, jsii.String("PostgresGroup"), &awsec2.SecurityGroupProps{
 		Vpc: n.VPC, AllowAllOutbound: jsii.Bool(false), Description: jsii.String("Postgres"),
@@ -105,13 +106,19 @@ func (d *Data) postgres(scope constructs.Construct, stage Stage, n *Network) {
 	}
 	d.Owner = d.Postgres.Secret()
 	accept(d.Postgres.Node().FindChild(jsii.String("Secret")), "SMG4", rotated)
-	user := awsrds.NewDatabaseSecret(scope, jsii.String("AppUser"), &awsrds.DatabaseSecretProps{
-		Username: jsii.String("app_user"), Dbname: jsii.String(database), EncryptionKey: d.DataKey,
-	})
-	accept(user, "SMG4", rotated)
-	d.AppUser = user.Attach(d.Postgres)
+	d.AppUser, d.AdminUser = d.user(scope, "AppUser", "app_user"), d.user(scope, "AdminUser", "admin_user")
 	rotate(d.Owner, "deskhand-"+stage.Name+"-rotate-owner", n)
 	rotate(d.AppUser, "deskhand-"+stage.Name+"-rotate-app-user", n)
+	rotate(d.AdminUser, "deskhand-"+stage.Name+"-rotate-admin-user", n)
+}
+
+// user makes a password for a role of Postgres, which migrate gives it.
+func (d *Data) user(scope constructs.Construct, name, role string) awssecretsmanager.ISecret {
+	secret := awsrds.NewDatabaseSecret(scope, jsii.String(name), &awsrds.DatabaseSecretProps{
+		Username: jsii.String(role), Dbname: jsii.String(database), EncryptionKey: d.DataKey,
+	})
+	accept(secret, "SMG4", rotated)
+	return secret.Attach(d.Postgres)
 }
 
 // rotate has AWS's own function of that name change a password of Postgres.

@@ -72,7 +72,7 @@ func NewFunctions(stack awscdk.Stack, stage Stage, n *Network, d *Data, q *Queue
 	migration := triggers.NewTrigger(f.scope, jsii.String("Migration"), &triggers.TriggerProps{
 		Handler: f.All["migrate"], Timeout: duration(migrateLimit), ExecuteBefore: &served,
 	})
-	migration.Node().AddDependency(n.VPC, d.Postgres, d.Owner, d.AppUser, d.Application)
+	migration.Node().AddDependency(n.VPC, d.Postgres, d.Owner, d.AppUser, d.AdminUser, d.Application)
 	f.source("enhance", q.Enhancement, stage.Concurrency.Enhance)
 	f.source("catalogue", q.Catalogue, stage.Concurrency.Catalogue)
 	output(stack, "AdminFunction", "deskhand --function NAME sends the operator's commands here", f.All["admin"].FunctionName())
@@ -84,6 +84,8 @@ func (f *Functions) list() []function {
 	d, q, c := f.data, f.queues, f.stage.Concurrency
 	serving := f.serving()
 	model := with(serving, "SECRETS", d.Application.SecretArn(), d.Model.SecretArn())
+	// admin_user alone administers: nothing that faces the internet or a tool has it.
+	desk := with(with(serving, "DATABASE_ADMIN_URL", d.postgresURL()), "DATABASE_ADMIN_SECRET", d.AdminUser.SecretArn())
 	secrets := f.read(d.Application, d.AppUser, d.CacheUser)
 	receive := []string{"ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes", "SendMessage"}
 	return []function{
@@ -101,17 +103,18 @@ func (f *Functions) list() []function {
 			may: append(slices.Clone(secrets), f.seal("Decrypt"), on(receive, q.Catalogue), on([]string{"SendMessage"}, q.CatalogueDead)),
 		},
 		{
-			name: "admin", timeout: adminLimit, memory: 512, concurrency: c.Admin, open: true, env: serving,
-			may: append(slices.Clone(secrets), f.seal("Decrypt"), on(receive, q.Enhancement, q.EnhancementDead, q.Catalogue, q.CatalogueDead)),
+			name: "admin", timeout: adminLimit, memory: 512, concurrency: c.Admin, open: true, env: desk,
+			may: append(f.read(d.Application, d.AppUser, d.AdminUser, d.CacheUser), f.seal("Decrypt"), on(receive, q.Enhancement, q.EnhancementDead, q.Catalogue, q.CatalogueDead)),
 		},
 		{
 			name: "migrate", timeout: migrateLimit, memory: 512, concurrency: 1,
 			env: map[string]*string{
 				"DATABASE_URL": d.postgresURL(), "DATABASE_SECRET": d.AppUser.SecretArn(),
+				"DATABASE_ADMIN_URL": d.postgresURL(), "DATABASE_ADMIN_SECRET": d.AdminUser.SecretArn(),
 				"DATABASE_OWNER_URL": d.postgresURL(), "DATABASE_OWNER_SECRET": d.Owner.SecretArn(),
 				"SECRETS": d.Application.SecretArn(), "SEALING_KMS_KEY": d.SealingKey.KeyArn(),
 			},
-			may: append(append(f.read(d.Application, d.AppUser, d.Owner), f.write(d.Application)...), f.seal("Decrypt", "Encrypt")),
+			may: append(append(f.read(d.Application, d.AppUser, d.AdminUser, d.Owner), f.write(d.Application)...), f.seal("Decrypt", "Encrypt")),
 		},
 	}
 }
@@ -132,7 +135,7 @@ func (f *Functions) serving() map[string]*string {
 	return env
 }
 
-// with is env with another value, which is a list.
+// with is env with another value, which may be a list.
 func with(env map[string]*string, name string, values ...*string) map[string]*string {
 	list := make([]string, len(values))
 	for i, v := range values {

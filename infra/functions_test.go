@@ -92,7 +92,7 @@ func TestEveryFunctionHasTheConfigurationThatItReads(t *testing.T) {
 				t.Fatalf("%s: %v\n%s", name, err, &lines)
 			}
 			if name == "migrate" {
-				if c.DatabaseOwnerURL.Empty() || c.DatabaseOwnerSecret == "" || c.DatabaseURL.Empty() || c.DatabaseSecret == "" || c.SealingKMSKey == "" {
+				if c.DatabaseURL.Empty() || c.DatabaseSecret == "" || c.SealingKMSKey == "" {
 					t.Errorf("migrate lacks something: %s", &lines)
 				}
 			} else if err := c.Check(); err != nil {
@@ -105,6 +105,56 @@ func TestEveryFunctionHasTheConfigurationThatItReads(t *testing.T) {
 	})
 }
 
+// TestWhoGetsWhichRoleOfPostgres holds each role to the functions that need
+// it: who takes another one over cannot administer. A role is a URL and the
+// secret for it, which differ from those of the others.
+func TestWhoGetsWhichRoleOfPostgres(t *testing.T) {
+	t.Parallel()
+	roles := map[string]struct{ user, functions string }{
+		"DATABASE":       {"app_user", "admin catalogue enhance migrate webhook"},
+		"DATABASE_ADMIN": {"admin_user", "admin migrate"},
+		"DATABASE_OWNER": {"deskhand", "migrate"},
+		"DATABASE_QUEUE": {"", ""}, // the queues are on SQS
+	}
+	for variable := range variables() {
+		role, url := strings.CutSuffix(variable, "_URL")
+		if _, known := roles[role]; url && strings.HasPrefix(role, "DATABASE") && !known {
+			t.Errorf("%s: say here which functions get it", variable)
+		}
+	}
+	eachStage(t, func(t *testing.T, s synthesis) {
+		for role, want := range roles {
+			var got []string
+			for name, f := range s.functions(t) {
+				env, _ := f.get("Environment.Variables").(map[string]any)
+				url, secret := env[role+"_URL"], flat(env[role+"_SECRET"])
+				if (url != nil) != (secret != "") {
+					t.Errorf("%s has the URL of %s, or its secret, without the other", name, role)
+				}
+				if url == nil {
+					continue
+				}
+				got = append(got, name)
+				if user := s.user(secret); user != want.user {
+					t.Errorf("%s: %s_SECRET (%s) is of %q, want %s", name, role, secret, user, want.user)
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(want.functions, strings.Join(got, " ")); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", role, diff)
+			}
+		}
+	})
+}
+
+// user is the username in the secret that is attached to Postgres so.
+func (s synthesis) user(attachment string) string {
+	secret := s.Resources[s.Resources[attachment].text("SecretId")]
+	var first struct{ Username string }
+	_ = json.Unmarshal([]byte(secret.text("GenerateSecretString.SecretStringTemplate")), &first) // another secret has no such user
+	return first.Username
+}
+
 func TestNoVariableIsASecret(t *testing.T) {
 	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
@@ -114,7 +164,7 @@ func TestNoVariableIsASecret(t *testing.T) {
 				if text := flat(value); strings.Contains(text, "resolve:") || strings.Contains(text, "@") {
 					t.Errorf("%s: %s has a secret in it", name, variable)
 				}
-				if secret := variables()[variable]; secret && !slices.Contains([]string{"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}, variable) {
+				if secret := variables()[variable]; secret && !slices.Contains([]string{"DATABASE_URL", "DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "REDIS_URL"}, variable) {
 					t.Errorf("%s: %s belongs into a secret", name, variable)
 				}
 			}
@@ -127,7 +177,7 @@ func TestConnectionsAreCheckedAgainstTheDatabasesAuthority(t *testing.T) {
 	eachStage(t, func(t *testing.T, s synthesis) {
 		for name, f := range s.functions(t) {
 			env := s.environment(t, f)
-			for _, variable := range []string{"DATABASE_URL", "DATABASE_OWNER_URL"} {
+			for _, variable := range []string{"DATABASE_URL", "DATABASE_ADMIN_URL", "DATABASE_OWNER_URL"} {
 				if url, ok := env[variable]; ok && !strings.HasSuffix(url, ":5432/deskhand?sslmode=verify-full&sslrootcert=/opt/rds.pem") {
 					t.Errorf("%s: %s is %s", name, variable, url)
 				}
@@ -251,8 +301,8 @@ func TestQueuesFeedTheirFunctions(t *testing.T) {
 	})
 }
 
-// TestThePoolsFitThePostgres bounds the connections: RDS Proxy would pin those
-// that set_config uses.
+// TestThePoolsFitThePostgres bounds the connections, a pool for each role of a
+// function: RDS Proxy would pin those that set_config uses.
 func TestThePoolsFitThePostgres(t *testing.T) {
 	t.Parallel()
 	eachStage(t, func(t *testing.T, s synthesis) {
@@ -264,7 +314,12 @@ func TestThePoolsFitThePostgres(t *testing.T) {
 				field, _ := reflect.TypeFor[config.Config]().FieldByName("DatabaseConns")
 				pool, _ = strconv.Atoi(field.Tag.Get("envDefault"))
 			}
-			connections += int(atOnce) * pool
+			env, _ := f.get("Environment.Variables").(map[string]any)
+			for variable := range env {
+				if strings.HasPrefix(variable, "DATABASE_") && strings.HasSuffix(variable, "_URL") {
+					connections += int(atOnce) * pool
+				}
+			}
 			reserved += int(atOnce)
 		}
 		most := s.Stage.Database.MaxConnections
@@ -307,7 +362,7 @@ func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
 		}
 		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": true, "InvocationType": "RequestResponse"})
 		after := strings.Join(flatten(trigger.DependsOn), " ")
-		for _, want := range []string{"DataPostgres", "NetworkVpcSecrets", "NetworkVpcKms", "DataAppUserAttachment", "DataApplication"} {
+		for _, want := range []string{"DataPostgres", "NetworkVpcSecrets", "NetworkVpcKms", "DataAppUserAttachment", "DataAdminUserAttachment", "DataApplication"} {
 			if !strings.Contains(after, want) {
 				t.Errorf("migrate may run before %s is there: %s", want, after)
 			}

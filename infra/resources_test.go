@@ -82,8 +82,8 @@ func TestDatabasePasswordsAreRotated(t *testing.T) {
 				t.Errorf("%s: no rotation", id)
 			}
 		}
-		if len(attached) != 2 {
-			t.Errorf("%d secrets of the database, want the owner's and app_user's", len(attached))
+		if len(attached) != 3 {
+			t.Errorf("%d secrets of the database, want those of the owner, app_user and admin_user", len(attached))
 		}
 	})
 }

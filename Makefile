@@ -43,6 +43,7 @@ long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
 	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
+	@$(GO) tool -modfile=tools/actionlint/go.mod actionlint
 
 restore-drill: ## Dump, destroy, restore, compare every row, smoke: the commands of docs/deployment.md (needs postgresql-client)
 	@$(GO) test ./tests/e2e -run TestARestoreLosesNothing -count=1 -v

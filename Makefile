@@ -50,10 +50,12 @@ restore-drill: ## Dump, destroy, restore, compare every row, smoke: the commands
 
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
+	@$(GO) run ./tests/cost > .cost.md && mv .cost.md docs/cost.md
 	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin -run Golden -update > /dev/null && echo "generated files are written"
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
+	@$(GO) run ./tests/cost | diff docs/cost.md - && echo "docs/cost.md is fresh"
 
 synth: bin/lambda ## Write the CloudFormation template of STAGE (default dev) to infra/cdk.out: no account, no npm
 	@cd infra && CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage":"$(STAGE)"}' $(GO) run . && ls cdk.out/*.template.json

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -112,7 +113,11 @@ func (s *stack) functions(ctx context.Context) error {
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build function %s (from the root of the checkout): %w\n%s", name, err, out)
 		}
-		f := &lambdaruntime.Function{Name: name, Bootstrap: file, Env: env, Timeout: functionLimit, Output: s.log}
+		its := maps.Clone(env)
+		if name == "admin" {
+			its[adminURL] = s.cfg.DatabaseAdminURL.Reveal()
+		}
+		f := &lambdaruntime.Function{Name: name, Bootstrap: file, Env: its, Timeout: functionLimit, Output: s.log}
 		s.stops = append(s.stops, f.Close)
 		s.deployed[name] = f
 		s.say("Function   " + name + ": " + file + ", run by a local Lambda runtime")

@@ -50,7 +50,7 @@ type stack struct {
 
 // keys are what the local stack makes once and keeps in its folder.
 type keys struct {
-	App, Queue, Sealing, Signing, API string
+	App, Admin, Queue, Sealing, Signing, API string
 }
 
 // start brings everything up; say gets a line for each choice.
@@ -110,6 +110,9 @@ func (s *stack) postgres(ctx context.Context) error {
 	var err error
 	s.cfg.DatabaseOwnerURL = secret.New(owner)
 	if s.cfg.DatabaseURL, err = as("app_user", s.keys.App); err != nil {
+		return err
+	}
+	if s.cfg.DatabaseAdminURL, err = as("admin_user", s.keys.Admin); err != nil {
 		return err
 	}
 	if s.cfg.DatabaseQueueURL, err = as("queue_user", s.keys.Queue); err != nil {
@@ -258,7 +261,10 @@ func freeAddr() string {
 	return l.Addr().String()
 }
 
-// environment is the product's configuration, as its processes get it.
+const adminURL = "DATABASE_ADMIN_URL"
+
+// environment is the product's configuration, as its processes get it; adminURL
+// is for those alone that administer.
 func (s *stack) environment() map[string]string {
 	c := s.cfg
 	env := map[string]string{
@@ -284,6 +290,7 @@ func (s *stack) environment() map[string]string {
 // model.
 func (s *stack) leaveEnv(context.Context) error {
 	env := s.environment()
+	env[adminURL] = s.cfg.DatabaseAdminURL.Reveal()
 	maps.DeleteFunc(env, func(name, _ string) bool { return strings.HasPrefix(name, "OPENAI_") })
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -319,14 +326,17 @@ func loadKeys(dir string) (k keys, err error) {
 		if err := json.Unmarshal(content, &k); err != nil {
 			return k, fmt.Errorf("%s: %w (make clean starts afresh)", path, err)
 		}
-		return k, nil
 	}
-	sealing, err := keyset.New()
-	if err != nil {
-		return k, err
+	if k.Sealing == "" {
+		sealing, err := keyset.New()
+		if err != nil {
+			return k, err
+		}
+		k.Sealing = sealing.Reveal()
 	}
-	key := func() string { return "dhlocal" + rand.Text() } // tests/leaks looks for it in logs
-	k = keys{App: key(), Queue: key(), Sealing: sealing.Reveal(), Signing: key(), API: key()}
+	for _, key := range []*string{&k.App, &k.Admin, &k.Queue, &k.Signing, &k.API} { // those of an older checkout stay
+		*key = cmp.Or(*key, "dhlocal"+rand.Text()) // tests/leaks looks for it in logs
+	}
 	if content, err = json.Marshal(k); err != nil {
 		return k, err
 	}

@@ -42,10 +42,8 @@ func (s *stack) tools(ctx context.Context) error {
 			return err
 		}
 		s.desks = append(s.desks, d)
-		if err := s.app.Tenants.PutTenant(ctx, tenant.Tenant{ID: c.ID, Name: c.Name, Settings: tenant.Settings{AllowedNetworks: loopback}}); err != nil {
-			return err
-		}
-		if err := s.app.Tenants.PutConnection(ctx, s.connection(d)); err != nil {
+		t := tenant.Tenant{ID: c.ID, Name: c.Name, Settings: tenant.Settings{AllowedNetworks: loopback}}
+		if err := s.app.Office().Install(ctx, s.app.AtTheDesk(), t, s.connection(d)); err != nil {
 			return err
 		}
 		s.say(fmt.Sprintf("Tool       ServiceDesk Plus stand-in of %s: %s/", c.Name, d.url))

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -24,20 +26,6 @@ type Version[T any] struct {
 	Number int
 }
 
-// What is done here, in the audit trail.
-const (
-	TenantAdded        audit.Operation = "tenant_added"
-	TenantDisabled     audit.Operation = "tenant_disabled"
-	TenantEnabled      audit.Operation = "tenant_enabled"
-	ConnectionAdded    audit.Operation = "connection_added"
-	ConnectionDisabled audit.Operation = "connection_disabled"
-	ConnectionEnabled  audit.Operation = "connection_enabled"
-	SecretRotated      audit.Operation = "secret_rotated"
-	SecretRetired      audit.Operation = "secret_retired"
-	TokenAdded         audit.Operation = "token_added"
-	TokenRevoked       audit.Operation = "token_revoked"
-)
-
 // Tenants keeps the tenants.
 type Tenants interface {
 	// Directory reads all tenants and connections, those disabled too. An error
@@ -54,13 +42,17 @@ type Tenants interface {
 // Connections keeps the connections, by the same rules. The event goes to the
 // trail of every tenant that the connection served or serves now.
 type Connections interface {
+	// ReadConnection gives ErrDamaged with a connection that has its routes,
+	// tool, state and version, but neither values nor signing secrets, where
+	// those do not open.
 	ReadConnection(ctx context.Context, id string) (Version[tenant.Connection], error)
 	WriteConnection(context.Context, Version[tenant.Connection], audit.Event) (int, error)
 }
 
 // Tokens keeps the API tokens. The event goes to the trail of every tenant that
-// the token is limited to; of one that acts for all, its own row tells.
+// the token is limited to; of one that acts for all, to the installation's.
 type Tokens interface {
+	// AddToken gives tenant.ErrUnknown where one of its tenants is not there.
 	AddToken(context.Context, access.Token, access.Hash, audit.Event) error
 	ListTokens(context.Context) ([]access.Token, error)
 	// RevokeToken ends a token, or gives tenant.ErrUnknown.
@@ -73,6 +65,7 @@ var (
 	ErrForbidden = errors.New("your role does not allow this")
 	ErrConflict  = errors.New("it was changed meanwhile: read it again, and change that")
 	ErrExists    = errors.New("there is one with this id already")
+	ErrDamaged   = errors.New("its credentials and signing secrets do not open: an administrator of all tenants has to give all of its values again")
 )
 
 // InvalidError says what is wrong with what the caller gave.
@@ -126,7 +119,16 @@ type Office struct {
 	Tools       integration.Set[ticketing.Tool]
 	Sources     []string // names of the evidence sources that can be switched off
 	Open        func(tenant.Connection) (ticketing.Tool, error)
+	Unmapped    func(context.Context) ([]tenant.Unmapped, error)
 	Now         func() time.Time
+	Log         *slog.Logger // a line for each change
+}
+
+// done logs a change. What the trail has is there as well: of an installation
+// whose database is lost, the log tells.
+func (o *Office) done(ctx context.Context, e audit.Event, id tenant.ID) {
+	o.Log.InfoContext(ctx, "administration", "operation", string(e.Operation), "actor", e.Actor, "tenant", string(id), "subject", e.Ticket,
+		"status", string(e.Status), "correlation_id", e.Correlation)
 }
 
 // maxName is the longest name of a tenant.
@@ -164,7 +166,7 @@ func (o *Office) AddTenant(ctx context.Context, c Caller, t tenant.Tenant) (Vers
 	if _, err := tenant.ParseID(string(t.ID)); err != nil {
 		return Version[tenant.Tenant]{}, invalid(err)
 	}
-	return o.write(ctx, c, Version[tenant.Tenant]{Value: t}, TenantAdded)
+	return o.write(ctx, c, Version[tenant.Tenant]{Value: t}, audit.TenantAdded)
 }
 
 // ChangeTenant changes a tenant by change, which gets the stored one. version is
@@ -186,7 +188,7 @@ func (o *Office) ChangeTenant(ctx context.Context, c Caller, want Version[tenant
 	}
 	operation := audit.TenantChanged
 	if v.Value.Disabled != before.Disabled {
-		operation = map[bool]audit.Operation{true: TenantDisabled, false: TenantEnabled}[v.Value.Disabled]
+		operation = map[bool]audit.Operation{true: audit.TenantDisabled, false: audit.TenantEnabled}[v.Value.Disabled]
 	}
 	return o.write(ctx, c, v, operation)
 }
@@ -200,7 +202,40 @@ func (o *Office) write(ctx context.Context, c Caller, v Version[tenant.Tenant], 
 	if err != nil {
 		return v, invalid(err)
 	}
-	v.Number, err = o.Tenants.WriteTenant(ctx, v, c.event(operation, ""))
+	e := c.event(operation, "")
+	if v.Number, err = o.Tenants.WriteTenant(ctx, v, e); err == nil {
+		o.done(ctx, e, t.ID)
+	}
+	return v, err
+}
+
+// tries is how often a change is made anew that met another one.
+const tries = 5
+
+// EnsureTenant adds the tenant, or changes it, by change, which gets the stored
+// one, or one with nothing but its id. Where somebody else is quicker, it is
+// called again with what they made. What is so already is not written.
+func (o *Office) EnsureTenant(ctx context.Context, c Caller, id tenant.ID, change func(*tenant.Tenant)) (v Version[tenant.Tenant], err error) {
+	for range tries {
+		v, err = o.Tenant(ctx, c, id)
+		switch {
+		case errors.Is(err, tenant.ErrUnknown):
+			t := tenant.Tenant{ID: id}
+			change(&t)
+			v, err = o.AddTenant(ctx, c, t)
+		case err != nil:
+			return v, err
+		default:
+			after := v.Value
+			if change(&after); reflect.DeepEqual(after, v.Value) {
+				return v, nil
+			}
+			v, err = o.ChangeTenant(ctx, c, Version[tenant.ID]{id, v.Number}, change)
+		}
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrExists) {
+			break
+		}
+	}
 	return v, err
 }
 

@@ -170,6 +170,8 @@ func explain(err error) *problem {
 		return &problem{Status: http.StatusForbidden, Detail: ErrForbidden.Error()}
 	case errors.Is(err, tenant.ErrUnknown):
 		return &problem{Status: http.StatusNotFound, Detail: "there is nothing of this name that you may see"}
+	case errors.Is(err, ErrDamaged):
+		return &problem{Status: http.StatusConflict, Detail: ErrDamaged.Error()}
 	case errors.Is(err, ErrExists):
 		return &problem{Status: http.StatusConflict, Detail: ErrExists.Error()}
 	case errors.Is(err, ErrConflict):

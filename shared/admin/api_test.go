@@ -89,27 +89,29 @@ func TestWhatIsWrongIsRefusedWithItsName(t *testing.T) {
 		status int
 		want   string
 	}{
-		"unknown field":      {`{"name":"Acme","colour":"red"}`, 400, "colour"},
-		"unknown setting":    {settings(`{"colour":"red"}`), 400, "colour"},
-		"a field twice":      {`{"name":"Acme","name":"Evil"}`, 400, "twice"},
-		"a setting twice":    {settings(`{"model":"a","model":"b"}`), 400, "twice"},
-		"no object":          {`[]`, 400, "object"},
-		"nothing":            {``, 400, "object"},
-		"two objects":        {`{} {}`, 400, "behind"},
-		"broken":             {`{"name":`, 400, "broken"},
-		"deep":               {`{"name":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`, 400, "deep"},
-		"other type":         {`{"name":7}`, 400, "name"},
-		"large":              {`{"name":"` + strings.Repeat("x", 70_000) + `"}`, 413, "65536"},
-		"no name":            {`{"name":" "}`, 422, "name"},
-		"control characters": {`{"name":"a\u0000b"}`, 422, "name"},
-		"long name":          {`{"name":"` + strings.Repeat("ä", 201) + `"}`, 422, "name"},
-		"note format":        {settings(`{"note_format":"rtf"}`), 422, "note_format"},
-		"source":             {settings(`{"sources_off":["nonsense"]}`), 422, "sources_off"},
-		"history":            {settings(`{"history_days":-1}`), 422, "history_days"},
-		"rate":               {settings(`{"webhooks_per_minute":-1}`), 422, "webhooks_per_minute"},
-		"network":            {settings(`{"allowed_networks":["everywhere"]}`), 422, "allowed_networks"},
-		"header line":        {settings(`{"app_title":"a\r\nX: y"}`), 422, "app_title"},
-		"several at once":    {settings(`{"note_format":"rtf","history_days":9999}`), 422, "history_days"},
+		"unknown field":           {`{"name":"Acme","colour":"red"}`, 400, "colour"},
+		"unknown setting":         {settings(`{"colour":"red"}`), 400, "colour"},
+		"a field twice":           {`{"name":"Acme","name":"Evil"}`, 400, "twice"},
+		"a field twice, folded":   {`{"name":"A","NAME":"B"}`, 400, "twice"},
+		"a setting twice, folded": {settings(`{"history_dayſ":1,"HISTORY_DAYS":2}`), 400, "twice"},
+		"a setting twice":         {settings(`{"model":"a","model":"b"}`), 400, "twice"},
+		"no object":               {`[]`, 400, "object"},
+		"nothing":                 {``, 400, "object"},
+		"two objects":             {`{} {}`, 400, "behind"},
+		"broken":                  {`{"name":`, 400, "broken"},
+		"deep":                    {`{"name":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`, 400, "deep"},
+		"other type":              {`{"name":7}`, 400, "name"},
+		"large":                   {`{"name":"` + strings.Repeat("x", 70_000) + `"}`, 413, "65536"},
+		"no name":                 {`{"name":" "}`, 422, "name"},
+		"control characters":      {`{"name":"a\u0000b"}`, 422, "name"},
+		"long name":               {`{"name":"` + strings.Repeat("ä", 201) + `"}`, 422, "name"},
+		"note format":             {settings(`{"note_format":"rtf"}`), 422, "note_format"},
+		"source":                  {settings(`{"sources_off":["nonsense"]}`), 422, "sources_off"},
+		"history":                 {settings(`{"history_days":-1}`), 422, "history_days"},
+		"rate":                    {settings(`{"webhooks_per_minute":-1}`), 422, "webhooks_per_minute"},
+		"network":                 {settings(`{"allowed_networks":["everywhere"]}`), 422, "allowed_networks"},
+		"header line":             {settings(`{"app_title":"a\r\nX: y"}`), 422, "app_title"},
+		"several at once":         {settings(`{"note_format":"rtf","history_days":9999}`), 422, "history_days"},
 	} {
 		got := w.call(t, token, "PUT /tenants/acme", c.body, "If-Match", `"1"`).want(t, c.status)
 		if !strings.Contains(got.body["detail"].(string), c.want) {
@@ -140,7 +142,7 @@ func TestNoSecretOfAConnectionEverComesBack(t *testing.T) {
 	if !strings.Contains(texts[1], `"secrets":{"api_key":"set"}`) || !strings.Contains(texts[1], `"base_url":"https://desk.example.com"`) {
 		t.Error(texts[1])
 	}
-	body := map[string]any{"tool": "desk", "values": map[string]any{"base_url": "https://desk.example.com"}, "routes": map[string]any{"": "acme"}}
+	body := map[string]any{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "https://desk.example.com"}, "routes": map[string]any{"": "acme"}}
 	kept := w.call(t, token, "PUT /connections/acme", body, "If-Match", `"1"`).want(t, 200)
 	texts = append(texts, kept.text)
 	stored, err := w.office.Connections.ReadConnection(t.Context(), "acme")
@@ -153,13 +155,13 @@ func TestNoSecretOfAConnectionEverComesBack(t *testing.T) {
 	body["values"] = map[string]any{"base_url": "https://new.example.com", "api_key": credential}
 	texts = append(texts, moved.text, w.call(t, token, "PUT /connections/acme", body, "If-Match", `"2"`).want(t, 200).text)
 	for _, bad := range []map[string]any{
-		{"tool": "desk", "values": map[string]any{"base_url": "ftp://x"}, "routes": map[string]any{"": "acme"}},
-		{"tool": "desk", "values": map[string]any{"colour": credential}, "routes": map[string]any{"": "acme"}},
-		{"tool": "nothing", "values": map[string]any{}, "routes": map[string]any{"": "acme"}},
-		{"tool": "desk", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{}},
-		{"tool": "desk", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{"": "acme", "G": "globex"}},
-		{"tool": "desk", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{"": "initech"}},
-		{"tool": "desk", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{"": "N O"}},
+		{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "ftp://x"}, "routes": map[string]any{"": "acme"}},
+		{"tool": "desk", "verify": "hmac", "values": map[string]any{"colour": credential}, "routes": map[string]any{"": "acme"}},
+		{"tool": "nothing", "verify": "hmac", "values": map[string]any{}, "routes": map[string]any{"": "acme"}},
+		{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{}},
+		{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{"": "acme", "G": "globex"}},
+		{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{"": "initech"}},
+		{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "https://new.example.com"}, "routes": map[string]any{"": "N O"}},
 	} {
 		texts = append(texts, w.call(t, token, "PUT /connections/acme", bad, "If-Match", `"3"`).want(t, 422).text)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 )
 
@@ -45,7 +46,7 @@ func body(w http.ResponseWriter, r *http.Request, want bool) ([]byte, error) {
 // read fills into from the body: one JSON object without fields that into does
 // not have, and without any twice.
 func (c *call) read(into any) error {
-	if err := unique(c.body); err != nil {
+	if err := unique(c.body, reflect.TypeOf(into)); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(c.body))
@@ -65,13 +66,14 @@ func words(err error) string {
 }
 
 // unique refuses what is no single JSON object, is too deep, or names a field
-// twice: readers differ in which of the two they take.
-func unique(text []byte) error {
+// twice: readers differ in which of the two they take. into is what the text will
+// be read into: "NAME" is the field "name" of a struct, and another key of a map.
+func unique(text []byte, into reflect.Type) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if first := bytes.TrimSpace(text); len(first) == 0 || first[0] != '{' {
 		return bad("want a JSON object")
 	}
-	if err := walk(d, 0); err != nil {
+	if err := walk(d, 0, into); err != nil {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -80,7 +82,7 @@ func unique(text []byte) error {
 	return nil
 }
 
-func walk(d *json.Decoder, depth int) error {
+func walk(d *json.Decoder, depth int, into reflect.Type) error {
 	token, err := d.Token()
 	if err != nil {
 		return bad("broken JSON at byte %d", d.InputOffset())
@@ -92,26 +94,55 @@ func walk(d *json.Decoder, depth int) error {
 	if depth == maxDepth {
 		return bad("the JSON is more than %d deep", maxDepth)
 	}
+	for into != nil && into.Kind() == reflect.Pointer {
+		into = into.Elem()
+	}
 	seen := map[string]bool{}
 	for d.More() {
+		inner := member(into, "")
 		if delim == '{' {
 			key, err := d.Token()
 			if err != nil {
 				return bad("broken JSON at byte %d", d.InputOffset())
 			}
 			name, _ := key.(string)
+			if into == nil || into.Kind() != reflect.Map {
+				name = fold(name)
+			}
 			if seen[name] {
-				return bad("the field %.50q is there twice", name)
+				return bad("the field %.50q is there twice", key)
 			}
 			seen[name] = true
+			inner = member(into, name)
 		}
-		if err := walk(d, depth+1); err != nil {
+		if err := walk(d, depth+1, inner); err != nil {
 			return err
 		}
 	}
 	_, err = d.Token()
 	if err != nil {
 		return bad("broken JSON at byte %d", d.InputOffset())
+	}
+	return nil
+}
+
+// fold gives one form to all names that encoding/json takes for the same field.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+// member is the type of what lies in a map or list, or in the field of a struct;
+// nil where that is not known.
+func member(t reflect.Type, name string) reflect.Type {
+	switch {
+	case t == nil:
+		return nil
+	case t.Kind() == reflect.Map || t.Kind() == reflect.Slice:
+		return t.Elem()
+	case t.Kind() == reflect.Struct:
+		for _, f := range reflect.VisibleFields(t) {
+			if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag != "" && fold(tag) == name {
+				return f.Type
+			}
+		}
 	}
 	return nil
 }

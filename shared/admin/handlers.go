@@ -3,10 +3,12 @@ package admin
 import (
 	_ "embed" // for openapi.json
 	"encoding/json"
+	"errors"
 	"maps"
 
 	"github.com/deskhand/deskhand/shared/admin/access"
 	"github.com/deskhand/deskhand/shared/audit"
+	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -99,6 +101,7 @@ func addConnection(o *Office, c *call) (answer, error) {
 	}
 	conn := tenant.Connection{ID: b.ID}
 	b.into(&conn)
+	conn.Verify = b.Verify
 	return secretAnswer(o)(o.AddConnection(c.r.Context(), c.Caller, conn))
 }
 
@@ -107,15 +110,40 @@ func readConnection(o *Office, c *call) (answer, error) {
 }
 
 func changeConnection(o *Office, c *call) (answer, error) {
-	var b connectionBody
+	var b changedConnection
 	if err := c.read(&b); err != nil {
 		return answer{}, err
 	}
-	return connectionAnswer(o)(o.ChangeConnection(c.r.Context(), c.Caller, c.connection(), audit.ConnectionChanged, b.into))
+	if b.Verify == nil {
+		return answer{}, invalid(errors.New("verify: say how the webhooks prove that they are genuine"))
+	}
+	var before []secret.Text
+	v, err := o.ChangeConnection(c.r.Context(), c.Caller, c.connection(), audit.ConnectionChanged, func(conn *tenant.Connection) {
+		before = conn.Signing
+		b.into(conn)
+		conn.Verify = *b.Verify
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	view := connectionChanged{connectionView: viewConnection(o.Tools, v)}
+	if newest := v.Value.Signing[0]; len(before) == 0 || !same(newest, before[0]) {
+		view.Secret = newest.Reveal()
+	}
+	return answer{body: view, version: v.Number}, nil
+}
+
+func listUnmapped(o *Office, c *call) (answer, error) {
+	list, err := o.ListUnmapped(c.r.Context(), c.Caller)
+	rows := make([]unmappedView, len(list))
+	for i, u := range list {
+		rows[i] = unmappedView{u.Connection, u.Account, u.Seen, u.First, u.Last}
+	}
+	return answer{body: listView[unmappedView]{rows}}, err
 }
 
 func disableConnection(off bool) func(*Office, *call) (answer, error) {
-	operation := map[bool]audit.Operation{true: ConnectionDisabled, false: ConnectionEnabled}[off]
+	operation := map[bool]audit.Operation{true: audit.ConnectionDisabled, false: audit.ConnectionEnabled}[off]
 	return func(o *Office, c *call) (answer, error) {
 		change := func(conn *tenant.Connection) { conn.Disabled = off }
 		return connectionAnswer(o)(o.ChangeConnection(c.r.Context(), c.Caller, c.connection(), operation, change))

@@ -56,7 +56,7 @@ var bodies = map[string]any{
 	"addTenant":        map[string]any{"id": "hooli", "name": "Hooli"},
 	"changeTenant":     map[string]any{"name": "acme"},
 	"addConnection":    map[string]any{"id": "hooli", "tool": "desk", "values": map[string]any{"base_url": "https://h.example.com", "api_key": "k"}, "routes": map[string]any{"": "acme"}},
-	"changeConnection": map[string]any{"tool": "desk", "values": map[string]any{"base_url": "https://desk.example.com"}, "routes": map[string]any{"A": "acme", "G": "globex"}},
+	"changeConnection": map[string]any{"tool": "desk", "values": map[string]any{"base_url": "https://desk.example.com"}, "routes": map[string]any{"A": "acme", "G": "globex"}, "verify": "hmac"},
 	"addToken":         map[string]any{"name": "t", "role": "viewer", "tenants": []string{"acme"}, "expires_at": time.Now().Add(time.Hour)},
 }
 
@@ -139,7 +139,7 @@ func TestListsHaveOnlyWhatTheCallerMaySee(t *testing.T) {
 		}
 	}
 	// To give a tenant that is not theirs a share in a connection is no way in.
-	body := map[string]any{"tool": "desk", "values": map[string]any{"base_url": "https://desk.example.com"}, "routes": map[string]any{"": "globex"}}
+	body := map[string]any{"tool": "desk", "verify": "hmac", "values": map[string]any{"base_url": "https://desk.example.com"}, "routes": map[string]any{"": "globex"}}
 	w.call(t, w.token(t, access.Admin, "acme"), "PUT /connections/acme", body, "If-Match", `"1"`).want(t, 404)
 }
 

@@ -2,9 +2,12 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/deskhand/deskhand/shared/admin/access"
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
@@ -12,7 +15,9 @@ import (
 // AddToken makes a token and gives it, to be shown once. Nobody hands out more
 // than they have: the role, and the tenants, must be the caller's own or less.
 func (o *Office) AddToken(ctx context.Context, c Caller, t access.Token) (secret.Text, access.Token, error) {
-	slices.Sort(t.Tenants)
+	if slices.Sort(t.Tenants); len(t.Tenants) == 0 {
+		t.Tenants = nil // all of them
+	}
 	t.Tenants = slices.Compact(t.Tenants)
 	t.ID, t.CreatedBy, t.Created = access.NewID(), c.Name, o.Now()
 	if err := t.Check(t.Created); err != nil {
@@ -22,9 +27,15 @@ func (o *Office) AddToken(ctx context.Context, c Caller, t access.Token) (secret
 		return secret.Text{}, t, ErrForbidden
 	}
 	text, hash := access.NewToken()
-	if err := o.Tokens.AddToken(ctx, t, hash, c.event(TokenAdded, t.ID)); err != nil {
+	e := c.event(audit.TokenAdded, t.ID)
+	err := o.Tokens.AddToken(ctx, t, hash, e)
+	if errors.Is(err, tenant.ErrUnknown) { // only who administers the tenants comes here
+		err = invalid(fmt.Errorf("tenants: %w", err))
+	}
+	if err != nil {
 		return secret.Text{}, t, err
 	}
+	o.done(ctx, e, "")
 	return text, t, nil
 }
 
@@ -45,5 +56,10 @@ func (o *Office) RevokeToken(ctx context.Context, c Caller, id string) error {
 	if i < 0 {
 		return tenant.ErrUnknown
 	}
-	return o.Tokens.RevokeToken(ctx, seen[i], c.event(TokenRevoked, id))
+	e := c.event(audit.TokenRevoked, id)
+	if err := o.Tokens.RevokeToken(ctx, seen[i], e); err != nil {
+		return err
+	}
+	o.done(ctx, e, "")
+	return nil
 }

@@ -97,11 +97,10 @@ type connectionBody struct {
 	Tool   string               `json:"tool" need:"yes"`
 	Values map[string]string    `json:"values" doc:"The fields that the tool asks for, secret ones too. They are sealed, and secret ones never given back." need:"yes"`
 	Routes map[string]tenant.ID `json:"routes" doc:"The tool's own account, to the tenant that it is; {\"\": \"acme\"} gives every ticket to one." need:"yes"`
-	Verify tenant.Verify        `json:"verify" doc:"How the webhooks prove that they are genuine; hmac where left out."`
 }
 
 func (b connectionBody) into(c *tenant.Connection) {
-	c.Tool, c.Values, c.Routes, c.Verify = b.Tool, integration.Values(maps.Clone(b.Values)), b.Routes, b.Verify
+	c.Tool, c.Values, c.Routes = b.Tool, integration.Values(maps.Clone(b.Values)), b.Routes
 	if c.Values == nil {
 		c.Values = integration.Values{}
 	}
@@ -110,6 +109,14 @@ func (b connectionBody) into(c *tenant.Connection) {
 type newConnection struct {
 	ID string `json:"id" doc:"Stands in the webhook's URL; 1 to 63 characters of a-z, 0-9 and inner hyphens." need:"yes"`
 	connectionBody
+	Verify tenant.Verify `json:"verify" doc:"How the webhooks prove that they are genuine; hmac where left out."`
+}
+
+// changedConnection has no default for verify: what is left out must not take
+// webhooks in another way than before.
+type changedConnection struct {
+	connectionBody
+	Verify *tenant.Verify `json:"verify" doc:"How the webhooks prove that they are genuine. Where it changes, the signing secrets end." need:"yes"`
 }
 
 type connectionSecret struct {
@@ -117,8 +124,21 @@ type connectionSecret struct {
 	Secret string `json:"secret" doc:"The new signing secret. It is not shown again."`
 }
 
+type connectionChanged struct {
+	connectionView
+	Secret string `json:"secret,omitempty" doc:"A new signing secret, where verify changed, or the ones before could not be opened. It is not shown again."`
+}
+
 func showSecret(tools integration.Set[ticketing.Tool], v Version[tenant.Connection]) connectionSecret {
 	return connectionSecret{viewConnection(tools, v), v.Value.Signing[0].Reveal()}
+}
+
+type unmappedView struct {
+	Connection string    `json:"connection"`
+	Account    string    `json:"account" doc:"The tool's own account; empty: tickets that name none."`
+	Seen       int64     `json:"tickets"`
+	First      time.Time `json:"first_seen_at"`
+	Last       time.Time `json:"last_seen_at"`
 }
 
 type testView struct {

@@ -22,6 +22,7 @@ import (
 	"github.com/deskhand/deskhand/shared/postgres/console"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
 	"github.com/deskhand/deskhand/shared/postgres/tenants"
+	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing"
@@ -70,7 +71,7 @@ func (l *lines) text() string {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	db := pgtest.New(t)
-	app := db.App(t)
+	app := db.Admin(t)
 	key, err := keyset.New()
 	if err != nil {
 		t.Fatal(err)
@@ -82,11 +83,13 @@ func newWorld(t *testing.T) *world {
 	store := tenants.Office{Store: tenants.Store{DB: app, Box: box}}
 	tokens := console.Store{DB: app}
 	w := &world{db: db, tool: &tool{}, log: &lines{}}
+	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	w.office = &admin.Office{
-		Tenants: store, Connections: store, Tokens: tokens, Sources: []string{"history", "articles"}, Now: time.Now,
+		Tenants: store, Connections: store, Tokens: tokens, Sources: []string{"history", "articles"}, Now: time.Now, Log: log,
+		Unmapped: unmapped.Store{DB: app}.List,
 		Tools: integration.Set[ticketing.Tool]{{
 			Name: "desk", Path: "desk", Label: "Desk",
-			Form: []integration.Field{{Name: "base_url", Label: "URL", URL: true, Required: true}, {Name: "api_key", Label: "API key", Secret: true, Required: true}},
+			Form: []integration.Field{{Name: "base_url", Label: "URL", URL: true, Required: true}, {Name: "api_key", Label: "API key", Secret: true, Required: true}, {Name: "account_field", Label: "Account", Default: "account.name", Routes: true}},
 		}},
 		Open: func(c tenant.Connection) (ticketing.Tool, error) {
 			if c.ID == "msp" {
@@ -95,10 +98,10 @@ func newWorld(t *testing.T) *world {
 			return w.tool, nil
 		},
 	}
-	w.gate = &access.Gate{Token: tokens.SignIn, Now: time.Now}
-	w.handler = (&admin.API{Office: w.office, SignIn: w.gate.SignIn, Log: slog.New(slog.NewJSONHandler(w.log, nil))}).Handler()
+	w.gate = &access.Gate{Token: tokens.SignIn}
+	w.handler = (&admin.API{Office: w.office, SignIn: w.gate.SignIn, Log: log}).Handler()
 	for _, id := range []tenant.ID{"acme", "globex"} {
-		if err := store.PutTenant(t.Context(), tenant.Tenant{ID: id, Name: string(id)}); err != nil {
+		if _, err := w.office.EnsureTenant(t.Context(), root, id, func(tn *tenant.Tenant) { tn.Name = string(id) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,12 +110,15 @@ func newWorld(t *testing.T) *world {
 			ID: id, Tool: "desk", Routes: routes, Signing: []secret.Text{secret.New("signing-" + id)},
 			Values: integration.Values{"base_url": "https://desk.example.com", "api_key": credential},
 		}
-		if err := store.PutConnection(t.Context(), c); err != nil {
+		if _, _, err := w.office.EnsureConnection(t.Context(), root, id, func(conn *tenant.Connection) error { *conn = c; return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return w
 }
+
+// root is who may do everything.
+var root = admin.Caller{Principal: access.Principal{Name: "cli:root", All: access.Admin}, Need: access.Admin}
 
 // token makes a token of this role, limited to the tenants where some are named.
 func (w *world) token(t *testing.T, role access.Role, ids ...tenant.ID) string {
@@ -120,7 +126,7 @@ func (w *world) token(t *testing.T, role access.Role, ids ...tenant.ID) string {
 	text, hash := access.NewToken()
 	now := time.Now()
 	made := access.Token{ID: access.NewID(), Name: "test", Role: role, Tenants: ids, CreatedBy: "test", Expires: now.Add(time.Hour)}
-	if err := w.office.Tokens.AddToken(t.Context(), made, hash, audit.Event{Operation: admin.TokenAdded, Actor: "test", Status: audit.Success}); err != nil {
+	if err := w.office.Tokens.AddToken(t.Context(), made, hash, audit.Event{Operation: audit.TokenAdded, Actor: "test", Status: audit.Success}); err != nil {
 		t.Fatal(err)
 	}
 	return text.Reveal()

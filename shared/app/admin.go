@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/host"
 	"github.com/deskhand/deskhand/shared/postgres/console"
 	"github.com/deskhand/deskhand/shared/postgres/tenants"
+	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -19,7 +21,7 @@ const failedSignIns = 10
 
 // Admin is the admin API.
 func (a *App) Admin() http.Handler {
-	gate := &access.Gate{Token: console.Store{DB: a.db}.SignIn, Basic: a.Config.AdminBasic, Now: time.Now}
+	gate := &access.Gate{Token: console.Store{DB: a.adminDB}.SignIn, Basic: a.Config.AdminBasic}
 	if a.Config.OIDCIssuer != "" {
 		gate.OIDC = &access.OIDC{
 			Issuer: a.Config.OIDCIssuer, Audience: a.Config.OIDCAudience, Claim: a.Config.OIDCRolesClaim, HTTP: a.client(), Now: time.Now,
@@ -29,30 +31,46 @@ func (a *App) Admin() http.Handler {
 	gate.Failed = func(ctx context.Context, source string) (bool, time.Duration) {
 		return limiter.Allow(ctx, tenant.ID("sign-in/"+source), failedSignIns) // no tenant has a slash
 	}
-	return (&admin.API{Office: a.office(), SignIn: gate.SignIn, Log: a.Log}).Handler()
+	return (&admin.API{Office: a.Office(), SignIn: gate.SignIn, Log: a.Log}).Handler()
 }
 
-// office is what the admin API and the operator's command do.
-func (a *App) office() *admin.Office {
-	store := tenants.Office{Store: a.Tenants}
+// errNoDesk says what a process that administers lacks.
+var errNoDesk = errors.New("DATABASE_ADMIN_URL: required here: the URL of Postgres as admin_user (docs/configuration.md)")
+
+// administers is an error where this process cannot administer: it must not
+// start then, or it would refuse every request.
+func (a *App) administers() error {
+	if a.adminDB == nil {
+		return errNoDesk
+	}
+	return nil
+}
+
+// Office is what the admin API and the operator's command do. It needs
+// DATABASE_ADMIN_URL.
+func (a *App) Office() *admin.Office {
+	store := tenants.Office{Store: tenants.Store{DB: a.adminDB, Box: a.Tenants.Box}}
 	var sources []string
 	for _, s := range a.sources() {
 		sources = append(sources, s.Name())
 	}
 	return &admin.Office{
-		Tenants: store, Connections: store, Tokens: console.Store{DB: a.db},
+		Tenants: store, Connections: store, Tokens: console.Store{DB: a.adminDB}, Unmapped: unmapped.Store{DB: a.adminDB}.List, Log: a.Changes,
 		Tools: Tools, Sources: sources, Open: a.tools.open, Now: time.Now,
 	}
 }
 
-// atTheDesk is the caller of a command: whoever has the configuration of the
+// AtTheDesk is the caller of a command: whoever has the configuration of the
 // installation may do everything.
-func (a *App) atTheDesk() admin.Caller {
-	return admin.Caller{Principal: access.Principal{Name: a.Tenants.Actor, All: access.Admin}, Need: access.Admin, Request: rand.Text()}
+func (a *App) AtTheDesk() admin.Caller {
+	return admin.Caller{Principal: access.Principal{Name: a.Actor, All: access.Admin}, Need: access.Admin, Request: rand.Text()}
 }
 
 // RunAdmin serves the admin API, and in Lambda the operator's command too.
 func (a *App) RunAdmin(ctx context.Context) error {
+	if err := a.administers(); err != nil {
+		return err
+	}
 	if a.Config.InLambda() {
 		return a.function(ctx, host.Lambda{HTTP: a.Admin(), Command: a.command})
 	}

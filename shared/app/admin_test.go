@@ -36,7 +36,7 @@ func instances(t *testing.T, n int) []*App {
 		t.Fatal(err)
 	}
 	cfg := config.Config{
-		DatabaseURL: secret.New(db.AppURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseConns: 4, SealingKey: key, Addr: "127.0.0.1:0",
+		DatabaseURL: secret.New(db.AppURL), DatabaseAdminURL: secret.New(db.AdminURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL), DatabaseConns: 4, SealingKey: key, Addr: "127.0.0.1:0",
 		WorkerConcurrency: 1, WebhooksPerMinute: 100, DrainTime: time.Second, AdminBasic: secret.New("anna:correct horse"), LogLevel: "error", LogFormat: "json",
 	}
 	apps := make([]*App, n)
@@ -51,14 +51,12 @@ func instances(t *testing.T, n int) []*App {
 		t.Cleanup(func() { _ = apps[i].Close(context.Background()) })
 	}
 	for _, id := range []tenant.ID{"acme", "globex"} {
-		if err := apps[0].Tenants.PutTenant(t.Context(), tenant.Tenant{ID: id, Name: string(id)}); err != nil {
-			t.Fatal(err)
-		}
+		installed := tenant.Tenant{ID: id, Name: string(id)}
 		c := tenant.Connection{
 			ID: string(id), Tool: "servicedesk_plus", Routes: map[string]tenant.ID{"": id}, Signing: []secret.Text{secret.New("signing-" + string(id))},
 			Values: integration.Values{"base_url": "https://sdp.example.com", "api_key": "k"},
 		}
-		if err := apps[0].Tenants.PutConnection(t.Context(), c); err != nil {
+		if err := apps[0].Office().Install(t.Context(), apps[0].AtTheDesk(), installed, c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,7 +155,7 @@ func until(t *testing.T, limit time.Duration, what string, done func() bool) {
 
 func TestTheOfficeKnowsEverySourceAndTool(t *testing.T) {
 	t.Parallel()
-	office := instances(t, 1)[0].office()
+	office := instances(t, 1)[0].Office()
 	if len(office.Sources) != 3 || office.Tools.Check() != nil {
 		t.Errorf("sources %q", office.Sources)
 	}

@@ -6,6 +6,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/egress"
@@ -61,9 +63,12 @@ type App struct {
 	Log       *slog.Logger
 	Tenants   tenants.Store
 	Ledger    ledger.Ledger
+	Actor     string       // who administers, for the audit trail: "cli:anna"
+	Changes   *slog.Logger // has a line for each change; Log, where New made it
 
 	vault     vault
 	db        *postgres.DB
+	adminDB   *postgres.DB  // as admin_user; nil without DATABASE_ADMIN_URL
 	pool      *pgxpool.Pool // of the queue on Postgres; nil on SQS
 	cache     *valkey.Client
 	watch     *tenants.Watch
@@ -79,7 +84,7 @@ type App struct {
 // and does no other I/O: Postgres and Redis may be down, and the process says
 // so at /readyz until they are up.
 func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App, error) {
-	kept, err := fill(ctx, &cfg, appLogin(&cfg), redisLogin(&cfg))
+	kept, err := fill(ctx, &cfg, appLogin(&cfg), adminLogin(&cfg), redisLogin(&cfg))
 	if err := errors.Join(err, cfg.Check(), Tools.Check()); err != nil {
 		return nil, err
 	}
@@ -87,9 +92,14 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, outcomes: &enhance.Outcomes{}}
-	if a.db, err = postgres.OpenRotating(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns, kept.credentials(cfg)); err != nil {
+	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, outcomes: &enhance.Outcomes{}, Actor: audit.System, Changes: tel.Log}
+	if a.db, err = postgres.OpenRotating(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns, kept.credentials(cfg.DatabaseSecret)); err != nil {
 		return nil, err
+	}
+	if !cfg.DatabaseAdminURL.Empty() {
+		if a.adminDB, err = postgres.OpenRotating(ctx, cfg.DatabaseAdminURL.Reveal(), cfg.DatabaseConns, kept.credentials(cfg.DatabaseAdminSecret)); err != nil {
+			return nil, fmt.Errorf("DATABASE_ADMIN_URL: %w", err)
+		}
 	}
 	if a.cache, err = valkey.Open(cfg.RedisURL.Reveal()); err != nil {
 		return nil, err
@@ -192,6 +202,9 @@ func (a *App) Close(ctx context.Context) error {
 		err = errors.Join(a.gauges.Unregister(), err)
 	}
 	a.db.Close()
+	if a.adminDB != nil {
+		a.adminDB.Close()
+	}
 	if a.pool != nil {
 		a.pool.Close()
 	}

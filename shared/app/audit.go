@@ -56,14 +56,15 @@ func (a *App) sweep(ctx context.Context, id tenant.ID, idle time.Duration) (int,
 
 // record appends what a command did to the trail, and logs it.
 func (a *App) record(ctx context.Context, e audit.Event) error {
-	e.Actor = a.Tenants.Actor
-	a.Log.InfoContext(ctx, "command", "operation", string(e.Operation), "tenant", string(e.Tenant), "actor", e.Actor, "status", string(e.Status))
+	e.Actor = a.Actor
+	a.Changes.InfoContext(ctx, "command", "operation", string(e.Operation), "tenant", string(e.Tenant), "actor", e.Actor, "status", string(e.Status))
 	return a.trail().Record(ctx, e)
 }
 
 // export gives the rows of a tenant, each under the name of its table.
 func (a *App) export(ctx context.Context, id tenant.ID, put func(table, row string) error) ([]string, error) {
-	return rights.Rights{DB: a.db}.Export(ctx, id, a.Tenants.Actor, put)
+	a.Changes.InfoContext(ctx, "command", "operation", string(audit.TenantExported), "tenant", string(id), "actor", a.Actor, "status", string(audit.Started))
+	return rights.Rights{DB: a.adminDB}.Export(ctx, id, a.Actor, put)
 }
 
 // exportTrail gives the events of a tenant. The trail tells of it first: who
@@ -80,11 +81,11 @@ func (a *App) exportTrail(ctx context.Context, id tenant.ID, q audit.Query, do f
 
 // erase deletes a tenant from the database, then from Redis.
 func (a *App) erase(ctx context.Context, id tenant.ID) (audit.Erasure, int, error) {
-	done, err := rights.Rights{DB: a.db}.Erase(ctx, id, a.Tenants.Actor)
+	done, err := rights.Rights{DB: a.adminDB}.Erase(ctx, id, a.Actor)
 	if err != nil {
 		return done, 0, err
 	}
-	a.Log.WarnContext(ctx, "a tenant was erased", "operation", string(audit.TenantErased), "tenant", string(id), "actor", a.Tenants.Actor,
+	a.Log.WarnContext(ctx, "a tenant was erased", "operation", string(audit.TenantErased), "tenant", string(id), "actor", a.Actor,
 		"status", string(audit.Success))
 	keys, err := a.cache.Forget(ctx, id, done.Connections...)
 	if err != nil {

@@ -55,9 +55,9 @@ func (a *App) storeChecks() []doctor.Check {
 		},
 		{
 			Name: "role", After: "postgres",
-			Run:   doctor.One(func(ctx context.Context) (string, error) { return "row-level security holds it", a.db.CheckRole(ctx) }),
-			Means: "Row-level security does not hold the role of `DATABASE_URL`: one tenant could see another's rows. No process starts as it.",
-			Fix:   "Put the URL of `app_user` into `DATABASE_URL`, leave the owner's to `DATABASE_OWNER_URL`, then `deskhand migrate`.",
+			Run:   doctor.One(a.roles),
+			Means: "A role may do more than it should, or less: row-level security does not hold the one of `DATABASE_URL`, or it administers; or that of `DATABASE_ADMIN_URL` does not. No process starts as it.",
+			Fix:   "Put the URL of `app_user` into `DATABASE_URL`, that of `admin_user` into `DATABASE_ADMIN_URL`, leave the owner's to `DATABASE_OWNER_URL`, then `deskhand migrate`.",
 		},
 		{
 			Name: "schema", After: "role", Ready: func(ctx context.Context) error { return a.db.CheckSchema(ctx) },
@@ -67,8 +67,8 @@ func (a *App) storeChecks() []doctor.Check {
 		},
 		{
 			Name: "directory", After: "schema", Run: doctor.One(a.directoryRead),
-			Means: "A tenant or connection is left out: its webhooks get 401.",
-			Fix:   "Another key sealed it: bring back the `SEALING_KEY` that has it (`docs/runbooks/secrets.md`), or set the credentials of the connection again: `deskhand tenant add --help`.",
+			Means: "A tenant or connection is left out, or has a signing secret that its profile cannot use: its webhooks get 401.",
+			Fix:   "Another key sealed it: bring back the `SEALING_KEY` that has it (`docs/runbooks/secrets.md`), or set the credentials of the connection again, for each of its accounts as before: `deskhand tenant add --help`. A secret that is of no use: `deskhand tenant rotate-secret TENANT`, then `--retire`.",
 		},
 		{
 			Name: "queue", After: "configuration", Run: a.queuesAnswer,
@@ -167,9 +167,25 @@ func (a *App) configured(context.Context) (string, error) {
 	return "complete", errors.Join(a.Config.Check(), err)
 }
 
+func (a *App) roles(ctx context.Context) (string, error) {
+	err := a.db.CheckRole(ctx)
+	if a.adminDB == nil {
+		return "row-level security holds it; without DATABASE_ADMIN_URL nothing can be administered here", err
+	}
+	return "row-level security holds them", errors.Join(err, a.adminDB.CheckAdmin(ctx))
+}
+
 func (a *App) directoryRead(ctx context.Context) (string, error) {
 	err := a.Load(ctx)
 	d := a.watch.Current()
+	for _, id := range slices.Sorted(maps.Keys(d.Connections)) {
+		c := d.Connections[id]
+		for _, s := range c.Signing {
+			if _, bad := c.Verify.Key(s); bad != nil {
+				err = errors.Join(err, fmt.Errorf("connection %s takes webhooks by %s: %w", id, c.Verify, bad))
+			}
+		}
+	}
 	return fmt.Sprintf("%d tenants, %d connections, every credential opens", len(d.Tenants), len(d.Connections)), err
 }
 

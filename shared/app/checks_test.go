@@ -45,12 +45,11 @@ func newWard(t *testing.T) *ward {
 	}))
 	t.Cleanup(server.Close)
 	for _, id := range []tenant.ID{"acme", "globex"} {
-		err := errors.Join(
-			w.app.Tenants.PutTenant(t.Context(), tenant.Tenant{ID: id, Name: string(id), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8"}}}),
-			w.app.Tenants.PutConnection(t.Context(), tenant.Connection{
+		err := w.app.Office().Install(t.Context(), w.app.AtTheDesk(),
+			tenant.Tenant{ID: id, Name: string(id), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8"}}}, tenant.Connection{
 				ID: string(id), Tool: "servicedesk_plus", Routes: map[string]tenant.ID{"": id}, Signing: []secret.Text{secret.New("s")},
 				Values: integration.Values{"base_url": server.URL, "api_key": "demo-api-key"}, Disabled: id == "globex",
-			}))
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +138,17 @@ func TestEachIllnessIsNamed(t *testing.T) {
 		"an old tool":    {func(_ *testing.T, w *ward) { w.late = -time.Hour }, "tool clocks", "behind this machine", doctor.Warn},
 		"no secret":      {func(_ *testing.T, w *ward) { w.cfg.SealingKey = secret.Text{} }, "configuration", "SEALING_KEY", doctor.Fail},
 		"a broken key":   {func(_ *testing.T, w *ward) { w.cfg.SealingKey = secret.New("hunter2") }, "configuration", "keygen", doctor.Fail},
-		"no connections": {func(t *testing.T, w *ward) { w.cfg.DatabaseURL = secret.New(pgtest.New(t).AppURL) }, "permissions", "tenant add", doctor.Warn},
+		"a secret of another profile": {func(t *testing.T, w *ward) {
+			t.Helper()
+			owner := pgtest.DB{OwnerURL: w.cfg.DatabaseOwnerURL.Reveal()}.Owner(t)
+			if _, err := owner.Exec(t.Context(), "UPDATE connections SET verify = 'standard_webhooks' WHERE id = 'acme'"); err != nil {
+				t.Fatal(err)
+			}
+		}, "directory", "connection acme takes webhooks by standard_webhooks", doctor.Fail},
+		"no role of administrators": {func(_ *testing.T, w *ward) { w.cfg.DatabaseAdminURL = w.cfg.DatabaseURL }, "role", "app_user is not admin_user", doctor.Fail},
+		"no connections": {func(t *testing.T, w *ward) {
+			w.cfg.DatabaseURL, w.cfg.DatabaseAdminURL = secret.New(pgtest.New(t).AppURL), secret.Text{}
+		}, "permissions", "tenant add", doctor.Warn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -72,7 +72,7 @@ func (a *App) deskOf(ctx context.Context, actor string) (*cli.Desk, error) {
 		a.Log.WarnContext(ctx, "the directory is not complete", "operation", "command", "error", err.Error())
 	}
 	own := *a
-	own.Tenants.Actor = actor
+	own.Actor = actor
 	d := own.desk()
 	d.Caller.Request = cmp.Or(metric.RequestOf(ctx), d.Caller.Request) // CloudTrail has it, too
 	d.Close = func(context.Context) error { return nil }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/deskhand/deskhand/shared/audit"
+
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/metric"
 )
@@ -46,8 +48,8 @@ func TestAnOrderIsInTheTrailUnderTheNameThatIsClaimed(t *testing.T) {
 			t.Errorf("the trail lacks %s:\n%s%s", want, got.Stdout, got.Stderr)
 		}
 	}
-	if a.Tenants.Actor != "" {
-		t.Errorf("an order named the process %q", a.Tenants.Actor)
+	if a.Actor != audit.System {
+		t.Errorf("an order named the process %q", a.Actor)
 	}
 	if strings.Contains(log.String(), "hidden") || !strings.Contains(log.String(), `"actor":"function:claimed:anna","exit":0`) {
 		t.Errorf("the log:\n%s", &log)

@@ -33,7 +33,7 @@ func deployed(t *testing.T) (a *App, out *bytes.Buffer) {
 	}
 	db := pgtest.New(t)
 	cfg := config.Config{
-		DatabaseURL: secret.New(db.AppURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL), DatabaseConns: 2,
+		DatabaseURL: secret.New(db.AppURL), DatabaseAdminURL: secret.New(db.AdminURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL), DatabaseConns: 2,
 		SealingKey: key, WorkerConcurrency: 1, WebhooksPerMinute: 10, LogLevel: "info", LogFormat: "json", LambdaAPI: "127.0.0.1:1",
 	}
 	if _, err := Migrate(t.Context(), cfg); err != nil {
@@ -91,10 +91,8 @@ func TestAFunctionThatWasFrozenKnowsWhoCameMeanwhile(t *testing.T) { //nolint:pa
 		}
 		return answer
 	}
-	if err := a.Tenants.PutTenant(t.Context(), tenant.Tenant{ID: "acme", Name: "Acme"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Tenants.PutConnection(t.Context(), tenant.Connection{
+	installed := tenant.Tenant{ID: "acme", Name: "Acme"}
+	if err := a.Office().Install(t.Context(), a.AtTheDesk(), installed, tenant.Connection{
 		ID: "acme", Tool: "servicedesk_plus", Signing: []secret.Text{secret.New(signing)}, Routes: map[string]tenant.ID{"": "acme"},
 		Values: integration.Values{"base_url": "https://desk.example", "api_key": "key"},
 	}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/deskhand/deskhand/shared/host"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/queue/river"
+	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/secretsmanager"
 	"github.com/deskhand/deskhand/shared/telemetry"
 )
@@ -59,14 +60,14 @@ func migration(cfg config.Config) func(context.Context, []byte) ([]byte, error) 
 }
 
 // Migrate brings the installation to this version: the schema as its owner, the
-// queue's own schema, a login for the two roles that the other URLs name, and
+// queue's own schema, a login for the roles that the other URLs name, and
 // on AWS a sealing key where there is none. It returns how many migrations were
 // applied. It may be run again, and by several processes at once.
 func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 	if err := makeSealingKey(ctx, cfg); err != nil {
 		return 0, err
 	}
-	if _, err := readSecrets(ctx, &cfg, appLogin(&cfg), ownerLogin(&cfg)); err != nil {
+	if _, err := readSecrets(ctx, &cfg, appLogin(&cfg), adminLogin(&cfg), ownerLogin(&cfg)); err != nil {
 		return 0, err
 	}
 	if cfg.DatabaseOwnerURL.Empty() {
@@ -78,8 +79,10 @@ func Migrate(ctx context.Context, cfg config.Config) (int, error) {
 		return applied, err
 	}
 	var logins []string
-	if !cfg.DatabaseURL.Empty() {
-		logins = append(logins, cfg.DatabaseURL.Reveal())
+	for _, url := range []secret.Text{cfg.DatabaseURL, cfg.DatabaseAdminURL} {
+		if !url.Empty() {
+			logins = append(logins, url.Reveal())
+		}
 	}
 	if !cfg.DatabaseQueueURL.Empty() {
 		logins = append(logins, cfg.DatabaseQueueURL.Reveal())

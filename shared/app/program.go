@@ -41,6 +41,7 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 		Call:   call,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },
 		Now:    time.Now,
+		In:     os.Stdin,
 		Out:    os.Stdout,
 		Err:    os.Stderr,
 		Wide:   term.IsTerminal(int(os.Stderr.Fd())),
@@ -48,7 +49,8 @@ func Program(version string, load func() (config.Config, error)) *cli.Program {
 }
 
 // openDesk connects the parts for one command. Its log goes to standard error,
-// warnings only: what the command has to say is on standard output.
+// warnings, and a line for each change: what the command has to say is on
+// standard output.
 func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Desk, error) {
 	cfg, err := load()
 	if err != nil {
@@ -62,7 +64,13 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	if err != nil {
 		return nil, err
 	}
-	a.Tenants.Actor = "cli:" + operator()
+	if err := a.administers(); err != nil {
+		return nil, errors.Join(err, a.Close(ctx))
+	}
+	a.Actor = "cli:" + operator()
+	if a.Changes, err = telemetry.NewLog(telemetry.Options{Service: "cli", Level: "info", Format: cfg.LogFormat, Out: os.Stderr}); err != nil {
+		return nil, errors.Join(err, a.Close(ctx))
+	}
 	// A connection that cannot be opened is left out and said: this command
 	// may be the one that mends it.
 	if err := a.Load(ctx); err != nil {
@@ -76,21 +84,19 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*cli.Des
 	return d, nil
 }
 
-// desk is what commands act on, in the name of a.Tenants.Actor.
+// desk is what commands act on, in the name of a.Actor.
 func (a *App) desk() *cli.Desk {
 	return &cli.Desk{
-		Directory:     func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
-		Unmapped:      unmapped.Store{DB: a.db}.List,
-		PutTenant:     a.Tenants.PutTenant,
-		PutConnection: a.Tenants.PutConnection,
-		Open:          a.tools.open,
-		Import:        a.imported,
-		Trail:         a.exportTrail,
-		Export:        a.export,
-		Erase:         a.erase,
-		Queues:        map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
-		Office:        a.office(),
-		Caller:        a.atTheDesk(),
-		Reseal:        a.reseal,
+		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
+		Unmapped:  unmapped.Store{DB: a.adminDB}.List,
+		Open:      a.tools.open,
+		Import:    a.imported,
+		Trail:     a.exportTrail,
+		Export:    a.export,
+		Erase:     a.erase,
+		Queues:    map[string]cli.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
+		Office:    a.Office(),
+		Caller:    a.AtTheDesk(),
+		Reseal:    a.reseal,
 	}
 }

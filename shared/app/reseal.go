@@ -65,7 +65,7 @@ func (a *App) reseal(ctx context.Context) (cli.Resealed, error) {
 	if err != nil {
 		return n, err
 	}
-	e := audit.Event{Operation: audit.ConnectionChanged, Actor: a.Tenants.Actor, Status: audit.Success, Correlation: rand.Text()}
-	n.Done, n.Already, err = tenants.Office{Store: a.Tenants}.Reseal(ctx, mark, e)
+	e := audit.Event{Operation: audit.ConnectionChanged, Actor: a.Actor, Status: audit.Success, Correlation: rand.Text()}
+	n.Done, n.Already, err = tenants.Office{Store: tenants.Store{DB: a.adminDB, Box: a.Tenants.Box}}.Reseal(ctx, mark, e)
 	return n, err
 }

@@ -82,6 +82,9 @@ func (a *App) RunCatalogue(ctx context.Context) error {
 
 // RunAll does all of it in one process.
 func (a *App) RunAll(ctx context.Context) error {
+	if err := a.administers(); err != nil {
+		return err
+	}
 	return a.run(ctx, a.everything(), a.worker(a.enhancing, a.Enhance()), a.worker(a.library, a.discards(a.Catalogue().Handle)), a.ticker)
 }
 
@@ -107,14 +110,19 @@ func (a *App) run(ctx context.Context, routes http.Handler, work ...func(context
 	return g.Wait()
 }
 
-// check refuses to start as a database role that row-level security does not
-// hold, or with the queue's as one that reaches more than the queue. A database that is down is no reason not to start: the directory is
+// check refuses to start as a database role that may do more than it should, or
+// less. A database that is down is no reason not to start: the directory is
 // loaded when it is back.
 func (a *App) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	if a.pool != nil {
 		if err := a.pool.Ping(ctx); errors.Is(err, postgres.ErrRole) {
+			return err
+		}
+	}
+	if a.adminDB != nil {
+		if err := a.adminDB.CheckAdmin(ctx); errors.Is(err, postgres.ErrRole) || errors.Is(err, postgres.ErrNoAdmin) {
 			return err
 		}
 	}

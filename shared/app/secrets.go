@@ -39,13 +39,17 @@ type login struct {
 	err      error
 }
 
-// appLogin and ownerLogin are those of the configuration.
+// appLogin and the next three are those of the configuration.
 func appLogin(c *config.Config) login {
 	return login{secret: c.DatabaseSecret, variable: "DATABASE_URL", url: &c.DatabaseURL}
 }
 
 func ownerLogin(c *config.Config) login {
 	return login{secret: c.DatabaseOwnerSecret, variable: "DATABASE_OWNER_URL", url: &c.DatabaseOwnerURL}
+}
+
+func adminLogin(c *config.Config) login {
+	return login{secret: c.DatabaseAdminSecret, variable: "DATABASE_ADMIN_URL", url: &c.DatabaseAdminURL}
 }
 
 func redisLogin(c *config.Config) login {
@@ -131,15 +135,13 @@ func openSealingKey(ctx context.Context, cfg *config.Config) error {
 	return err
 }
 
-// credentials are those of app_user, for when the server refuses what was read
-// at the start; nil where they are not in a secret.
-func (v vault) credentials(cfg config.Config) postgres.Credentials {
-	if cfg.DatabaseSecret == "" {
+// credentials are those of a secret, for when the server refuses what was read
+// at the start; nil where the secret has no name.
+func (v vault) credentials(name string) postgres.Credentials {
+	if name == "" {
 		return nil
 	}
-	return func(ctx context.Context) (string, secret.Text, error) {
-		return v.secrets.Login(ctx, cfg.DatabaseSecret)
-	}
+	return func(ctx context.Context) (string, secret.Text, error) { return v.secrets.Login(ctx, name) }
 }
 
 // secretsRead is doctor's check. That they can be read is proved by the
@@ -149,7 +151,7 @@ func (a *App) secretsRead(context.Context) []doctor.Finding {
 	if a.Config.SealingKMSKey != "" {
 		findings = append(findings, doctor.Finding{Subject: "SEALING_KMS_KEY", Said: "opens SEALING_KEY"})
 	}
-	for _, name := range []string{a.Config.DatabaseSecret, a.Config.RedisSecret} {
+	for _, name := range []string{a.Config.DatabaseSecret, a.Config.DatabaseAdminSecret, a.Config.RedisSecret} {
 		if name != "" {
 			findings = append(findings, doctor.Finding{Subject: name, Said: "is read"})
 		}

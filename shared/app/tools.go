@@ -25,8 +25,12 @@ type opened struct {
 	directory func() tenant.Directory
 	through   func(http.RoundTripper) http.RoundTripper // sees every call, where not nil
 	mu        sync.Mutex
-	tools     map[string]entry
+	tools     map[opening]entry
 }
+
+// opening is what is opened once: a connection, with the closed statuses that a
+// tenant may have of its own.
+type opening struct{ connection, closed string }
 
 type entry struct {
 	kind     string
@@ -40,7 +44,7 @@ type entry struct {
 func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	key := c.ID + "/" + c.Values[tenant.ClosedStatus] // which a tenant may have of its own
+	key := opening{c.ID, c.Values[tenant.ClosedStatus]}
 	before, found := o.tools[key]
 	dir := o.directory()
 	same := found && before.kind == c.Tool && maps.Equal(before.values, c.Values)
@@ -77,7 +81,7 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 		return nil, err
 	}
 	if o.tools == nil {
-		o.tools = map[string]entry{}
+		o.tools = map[opening]entry{}
 	}
 	if found {
 		before.guard.CloseIdleConnections() // they may lead where this one may not
@@ -91,10 +95,10 @@ func (o *opened) open(c tenant.Connection) (ticketing.Tool, error) {
 func (o *opened) forget(dir tenant.Directory) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for id, e := range o.tools {
-		if _, found := dir.Connections[id]; !found {
+	for key, e := range o.tools {
+		if _, found := dir.Connections[key.connection]; !found {
 			e.guard.CloseIdleConnections()
-			delete(o.tools, id)
+			delete(o.tools, key)
 		}
 	}
 }

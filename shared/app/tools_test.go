@@ -70,13 +70,12 @@ func TestWhatTheDirectoryLostIsForgotten(t *testing.T) {
 	t.Parallel()
 	a := instances(t, 1)[0]
 	url, l := counted(t)
-	err := a.Tenants.PutTenant(t.Context(), tenant.Tenant{ID: "acme", Name: "Acme", Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8"}}})
-	if err == nil {
-		err = a.Tenants.PutConnection(t.Context(), tenant.Connection{
+	err := a.Office().Install(t.Context(), a.AtTheDesk(),
+		tenant.Tenant{ID: "acme", Name: "Acme", Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8"}}},
+		tenant.Connection{
 			ID: "acme", Tool: "servicedesk_plus", Routes: map[string]tenant.ID{"": "acme"}, Signing: []secret.Text{secret.New("signing-acme")},
 			Values: integration.Values{"base_url": url, "api_key": "k"},
 		})
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +100,7 @@ func TestWhatTheDirectoryLostIsForgotten(t *testing.T) {
 	if err := a.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, found := a.tools.tools["acme"]; found || len(a.tools.tools) != 1 {
+	if _, found := a.tools.tools[opening{connection: "acme"}]; found || len(a.tools.tools) != 1 {
 		t.Errorf("the process has the tools %v", a.tools.tools)
 	}
 	l.none(t)
@@ -116,9 +115,9 @@ func TestAnExaminationLeavesNoConnectionOpen(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	url, l := counted(t)
-	err := w.app.Tenants.PutConnection(t.Context(), tenant.Connection{
-		ID: "acme", Tool: "servicedesk_plus", Routes: map[string]tenant.ID{"": "acme"}, Signing: []secret.Text{secret.New("s")},
-		Values: integration.Values{"base_url": url, "api_key": "k"},
+	_, _, err := w.app.Office().EnsureConnection(t.Context(), w.app.AtTheDesk(), "acme", func(conn *tenant.Connection) error {
+		conn.Values = integration.Values{"base_url": url, "api_key": "k"}
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)

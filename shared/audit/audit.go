@@ -24,43 +24,6 @@ type Event struct {
 // Operation says what was done: a-z and underscores, 50 at most.
 type Operation string
 
-// The critical operations. Calls to other systems are in the log alone
-// (operation "outgoing_call"), with the same correlation id.
-const (
-	// WebhookReceived: a genuine webhook or a replay asked for a job. The
-	// webhook must not wait for Postgres, so the worker records it when it first
-	// sees the job. What was refused at the door is in the log alone: whose it
-	// was is not proved.
-	WebhookReceived Operation = "webhook_received"
-	// EnhancementStarted: a try took the ticket's lease and reads the ticket.
-	EnhancementStarted Operation = "enhancement_started"
-	// NoteWritten: started before the tool is told, success once it has the note.
-	NoteWritten Operation = "note_written"
-	// EnhancementCompleted: success; skipped where no note was needed, shadow
-	// where none may be written.
-	EnhancementCompleted Operation = "enhancement_completed"
-	// EnhancementFailed: retry where another try is due, failure for the last.
-	EnhancementFailed Operation = "enhancement_failed"
-	// EventDiscarded: what the queue delivered was dropped: the ticket is gone,
-	// or is another tenant's by now.
-	EventDiscarded Operation = "event_discarded"
-	// TenantChanged: a tenant was added, or its name, settings or state changed.
-	TenantChanged Operation = "tenant_changed"
-	// ConnectionChanged: a connection of the tenant was set up: its credentials,
-	// signing secrets or routes may be others. Recorded for each tenant that it
-	// served before or serves now.
-	ConnectionChanged Operation = "connection_changed"
-	// HistoryImported: past tickets were imported for the tenant.
-	HistoryImported Operation = "history_imported"
-	// TrailExported: somebody read the audit trail.
-	TrailExported Operation = "trail_exported"
-	// TenantExported: somebody took a copy of all the tenant's rows.
-	TenantExported Operation = "tenant_exported"
-	// TenantErased is in the log, and in the table erasures without the tenant's
-	// name: the tenant's own trail is erased with it.
-	TenantErased Operation = "tenant_erased"
-)
-
 // Status says how it ended.
 type Status string
 

@@ -26,16 +26,14 @@ import (
 // Desk is what the commands act on. Opening it may need a database, so it is
 // opened by the command that needs it.
 type Desk struct {
-	Directory     func(context.Context) (tenant.Directory, error)
-	Unmapped      func(context.Context) ([]tenant.Unmapped, error)
-	PutTenant     func(context.Context, tenant.Tenant) error
-	PutConnection func(context.Context, tenant.Connection) error
-	Open          func(tenant.Connection) (ticketing.Tool, error)
-	Import        func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
-	Queues        map[string]Queue
-	Trail         func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
-	Export        func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)
-	Erase         func(context.Context, tenant.ID) (done audit.Erasure, keys int, err error) // ErrKeys
+	Directory func(context.Context) (tenant.Directory, error)
+	Unmapped  func(context.Context) ([]tenant.Unmapped, error)
+	Open      func(tenant.Connection) (ticketing.Tool, error)
+	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
+	Queues    map[string]Queue
+	Trail     func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
+	Export    func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)
+	Erase     func(context.Context, tenant.ID) (done audit.Erasure, keys int, err error) // ErrKeys
 	// Office is what the admin API does too; Caller is who sits at this command.
 	Office *admin.Office
 	Caller admin.Caller
@@ -62,6 +60,7 @@ type Program struct {
 	Sign    func(key secret.Text, timestamp string, body []byte) string            // the webhook's signature
 	Config  func() string                                                          // docs/configuration.md
 	Now     func() time.Time
+	In      io.Reader
 	Out     io.Writer
 	Err     io.Writer
 	Wide    bool // Err is a terminal: progress may be drawn
@@ -118,7 +117,7 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 		return exit // help or version was printed
 	}
 	if err != nil {
-		fmt.Fprintf(p.Err, "deskhand: %v\nTry: deskhand --help\n", err)
+		fmt.Fprintf(p.Err, "deskhand: %v\nTry: deskhand --help\n", hidden(err, args))
 		return ExitUsage
 	}
 	if exit, err = p.dispatch(ctx, command, &given, args); err != nil {
@@ -153,7 +152,7 @@ type migrateCmd struct{}
 
 // Help gives an example.
 func (migrateCmd) Help() string {
-	return "Needs DATABASE_OWNER_URL. It also gives the roles of DATABASE_URL and DATABASE_QUEUE_URL their login.\n\nExample: deskhand migrate"
+	return "Needs DATABASE_OWNER_URL. It also gives the roles of DATABASE_URL, DATABASE_ADMIN_URL and DATABASE_QUEUE_URL their login.\n\nExample: deskhand migrate"
 }
 
 func (migrateCmd) Run(ctx context.Context, p *Program) error {

@@ -26,8 +26,7 @@ import (
 // world is everything that the commands act on.
 type world struct {
 	directory tenant.Directory
-	tenants   []tenant.Tenant
-	conns     []tenant.Connection
+	in        string
 	queue     fakeQueue
 	rights    rights
 	counter   counter
@@ -82,11 +81,19 @@ func newWorld() *world {
 		directory: tenant.NewDirectory(
 			map[tenant.ID]tenant.Tenant{"acme": {ID: "acme", Name: "Acme Legal"}, "gone": {ID: "gone", Disabled: true}},
 			map[string]tenant.Connection{"acme": {
-				ID: "acme", Tool: "servicedesk_plus", Signing: []secret.Text{secret.New("s3cret")}, Routes: map[string]tenant.ID{"": "acme"},
+				ID: "acme", Tool: "servicedesk_plus", Values: integration.Values{"base_url": "https://sdp.acme.example", "api_key": "k"}, Signing: []secret.Text{secret.New("s3cret")}, Routes: map[string]tenant.ID{"": "acme"},
 			}},
 			start,
 		),
 	}
+}
+
+func tools(w *world) integration.Set[ticketing.Tool] {
+	return integration.Set[ticketing.Tool]{{
+		Name: "servicedesk_plus", Path: "servicedesk", Label: "ServiceDesk Plus",
+		Form: []integration.Field{{Name: "base_url", Label: "URL", URL: true, Required: true}, {Name: "api_key", Label: "API key", Secret: true, Required: true}},
+		Open: func(integration.Values, integration.Env) (ticketing.Tool, error) { return w.tool, nil },
+	}}
 }
 
 func (w *world) run(t *testing.T, args ...string) int {
@@ -97,21 +104,15 @@ func (w *world) run(t *testing.T, args ...string) int {
 // program is the command on this world.
 func (w *world) program() *cli.Program {
 	return &cli.Program{
-		Version: "v1", Out: &w.out, Err: &w.err, Now: func() time.Time { return w.now },
-		Tools: integration.Set[ticketing.Tool]{{
-			Name: "servicedesk_plus", Path: "servicedesk", Label: "ServiceDesk Plus",
-			Form: []integration.Field{{Name: "base_url", Label: "URL", URL: true, Required: true}, {Name: "api_key", Label: "API key", Secret: true, Required: true}},
-			Open: func(integration.Values, integration.Env) (ticketing.Tool, error) { return w.tool, nil },
-		}},
+		Version: "v1", In: strings.NewReader(w.in), Out: &w.out, Err: &w.err, Now: func() time.Time { return w.now },
+		Tools: tools(w),
 		Open: func(context.Context) (*cli.Desk, error) {
 			d := &cli.Desk{
 				Directory: func(context.Context) (tenant.Directory, error) { return w.directory, nil },
 				Unmapped: func(context.Context) ([]tenant.Unmapped, error) {
 					return []tenant.Unmapped{{Connection: "msp", Account: "Initech \x1b[31m", First: start, Last: start, Seen: 7}, {Connection: "msp"}}, nil
 				},
-				PutTenant:     func(_ context.Context, tn tenant.Tenant) error { w.tenants = append(w.tenants, tn); return nil },
-				PutConnection: func(_ context.Context, c tenant.Connection) error { w.conns = append(w.conns, c); return nil },
-				Open:          func(tenant.Connection) (ticketing.Tool, error) { return w.tool, nil },
+				Open: func(tenant.Connection) (ticketing.Tool, error) { return w.tool, nil },
 				Import: func(_ context.Context, _ tenant.ID, s catalogue.Span, progress func(catalogue.Progress, []error)) (catalogue.Progress, error) {
 					w.span = s
 					progress(catalogue.Progress{Stored: 99, Skipped: 1, Total: 250}, []error{errors.New("ticket 9: no subject")})
@@ -191,50 +192,6 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 				t.Error("a control character of a dead letter reached the terminal")
 			}
 		})
-	}
-}
-
-func TestTenantAddStoresBothAndShowsTheSecretOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	if code := w.run(t, "tenant", "add", "globex", "--name", "Globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--account", "Globex Ltd"); code != 0 {
-		t.Fatalf("exit code %d: %s", code, w.err.String())
-	}
-	if len(w.tenants) != 1 || w.tenants[0].Name != "Globex" || len(w.conns) != 1 || w.conns[0].Routes["Globex Ltd"] != "globex" {
-		t.Errorf("stored %v, %v", w.tenants, w.conns)
-	}
-	made := w.conns[0].Signing[0].Reveal()
-	if len(made) < 20 || !strings.Contains(w.out.String(), made) || !strings.Contains(w.out.String(), "/webhook/servicedesk/globex") {
-		t.Errorf("secret %q, output:\n%s", made, w.out.String())
-	}
-	// A second client on the connection of a client who gets every ticket.
-	w = newWorld()
-	for _, account := range []string{"", "Globex Ltd"} {
-		if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", account, "--set", "base_url=https://sdp.example", "--set", "api_key=k"); code != 1 || !strings.Contains(w.err.String(), "--account") || len(w.conns) > 0 {
-			t.Errorf("account %q: exit code %d: %s", account, code, w.err.String())
-		}
-	}
-	// On a connection that tells accounts apart, with a new secret.
-	w = newWorld()
-	shared := w.directory.Connections["acme"]
-	shared.Routes = map[string]tenant.ID{"Acme Ltd": "acme"}
-	w.directory.Connections["acme"] = shared
-	if code := w.run(t, "tenant", "add", "globex", "--connection", "acme", "--account", "Globex Ltd", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "a new secret, long enough"); code != 0 {
-		t.Fatal(w.err.String())
-	}
-	if c := w.conns[0]; len(c.Routes) != 2 || len(c.Signing) != 2 || c.Signing[0].Reveal() != "a new secret, long enough" || c.Signing[1].Reveal() != "s3cret" {
-		t.Errorf("routes %v, %d secrets", c.Routes, len(c.Signing))
-	}
-	w = newWorld()
-	if code := w.run(t, "tenant", "add", "globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", "given-secret-15"); code != 0 || strings.Contains(w.out.String(), "given-secret") {
-		t.Errorf("exit code %d, output:\n%s", code, w.out.String())
-	}
-	for _, short := range []string{"x", "given-secret"} {
-		w = newWorld()
-		if code := w.run(t, "tenant", "add", "globex", "--set", "base_url=https://sdp.example", "--set", "api_key=k", "--secret", short); code != 1 ||
-			!strings.Contains(w.err.String(), "--secret: the webhook secret has fewer than 15 characters") || len(w.tenants)+len(w.conns) > 0 {
-			t.Errorf("a secret of %d characters: exit code %d, stored %v: %s", len(short), code, w.conns, w.err.String())
-		}
 	}
 }
 

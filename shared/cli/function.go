@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -68,12 +70,20 @@ func (p *Program) dispatch(ctx context.Context, command *kong.Context, given *co
 }
 
 // order has the function run the command, and does here what only can be done
-// here: it reads WEBHOOK_SECRET, prints, and writes files.
+// here: it reads WEBHOOK_SECRET, files and standard input, prints, and writes
+// files.
 func (p *Program) order(ctx context.Context, given *commands, path string, args []string) (int, error) {
 	create := func(string) (io.WriteCloser, error) { return nil, errors.New("this command writes no files") }
 	switch path {
 	case "tenant add":
-		args = withFlag(args, "--secret="+given.Tenant.Add.Secret)
+		values, err := p.fields(given.Tenant.Add.Set)
+		if err != nil {
+			return ExitError, err
+		}
+		args = withFlag(withoutFlag(args, "--set"), "--secret="+given.Tenant.Add.Secret)
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			args = withFlag(args, "--set="+name+"="+values[name])
+		}
 	case "tenant export":
 		var err error
 		if create, err = p.folder(given.Tenant.Export.Out); err != nil {
@@ -104,6 +114,23 @@ func withFlag(args []string, flag string) []string {
 		end = len(args)
 	}
 	return slices.Insert(slices.Clone(args), end, flag)
+}
+
+// withoutFlag takes a flag and its values out of a command line that has been
+// understood.
+func withoutFlag(args []string, flag string) []string {
+	var left []string
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--":
+			return append(left, args[i:]...)
+		case args[i] == flag:
+			i++ // its value
+		case !strings.HasPrefix(args[i], flag+"="):
+			left = append(left, args[i])
+		}
+	}
+	return left
 }
 
 func write(create func(string) (io.WriteCloser, error), name string, content []byte) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/cli"
+	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -63,7 +64,7 @@ func TestTheSecretOfTheEnvironmentIsReadHere(t *testing.T) {
 	p := remote(w, &sent)
 	for _, args := range [][]string{
 		{"--function", "f", "tenant", "add", "globex", "--set", "base_url=https://x.example", "--set", "api_key=k"},
-		{"--function", "f", "tenant", "add", "--set", "base_url=https://x.example", "--set", "api_key=k", "--secret", "given", "--", "globex"},
+		{"--function", "f", "tenant", "add", "--set", "base_url=https://x.example", "--set", "api_key=k", "--secret", "given-to-the-command", "--", "globex"},
 	} {
 		if code := p.Run(t.Context(), args); code != 0 {
 			t.Fatal(w.err.String())
@@ -71,11 +72,41 @@ func TestTheSecretOfTheEnvironmentIsReadHere(t *testing.T) {
 	}
 	t.Setenv("WEBHOOK_SECRET", "of-the-function")
 	var got []string
-	for _, c := range w.conns {
-		got = append(got, c.Signing[0].Reveal())
+	for _, text := range w.directory.Connections["globex"].Signing {
+		got = append(got, text.Reveal())
 	}
-	if diff := cmp.Diff([]string{"of-this-machine", "given"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"given-to-the-command", "of-this-machine"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestFilesAndStandardInputAreReadHere has the function's own files be none of
+// the sender's.
+func TestFilesAndStandardInputAreReadHere(t *testing.T) {
+	t.Parallel()
+	var sent [][]string
+	w := newWorld()
+	w.in = "@key of this machine\n"
+	url := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(url, []byte("https://x.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := remote(w, &sent)
+	for _, args := range [][]string{
+		{"--function", "f", "tenant", "add", "globex", "--set", "base_url=@" + url, "--set=api_key=@-"},
+		{"--function", "f", "tenant", "add", "--set=base_url=@" + url, "--set", "api_key=k", "--", "initech"},
+	} {
+		if code := p.Run(t.Context(), args); code != 0 {
+			t.Fatal(w.err.String())
+		}
+	}
+	for id, key := range map[string]string{"globex": "@key of this machine", "initech": "k"} {
+		if diff := cmp.Diff(integration.Values{"base_url": "https://x.example", "api_key": key}, w.directory.Connections[id].Values); diff != "" {
+			t.Errorf("%s: %s", id, diff)
+		}
+	}
+	if code := p.Run(t.Context(), []string{"--function", "f", "tenant", "add", "globex", "--set", "api_key=@/nowhere"}); code != 1 || len(sent) != 2 || !strings.Contains(w.err.String(), "--set api_key") {
+		t.Errorf("exit code %d, %d orders: %s", code, len(sent), w.err.String())
 	}
 }
 

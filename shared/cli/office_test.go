@@ -3,6 +3,8 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -23,17 +25,20 @@ type counter struct {
 	events []audit.Event
 	tokens []access.Token
 	found  []ticketing.Permission
-	stale  bool // somebody else was quicker
+	stale  bool // somebody else was quicker, always
+	// quicker changes the connection after the second read, the first of which
+	// looks whether the command makes sense.
+	quicker func(*tenant.Connection)
+	reads   int
+	damaged bool // connections do not open
+	number  map[string]int
 }
 
 func (c *counter) extend(w *world, d *cli.Desk) {
 	c.w = w
 	d.Caller = admin.Caller{Principal: access.Principal{Name: "cli:anna", All: access.Admin}, Need: access.Admin}
 	d.Office = &admin.Office{
-		Tenants: c, Connections: c, Tokens: c, Sources: []string{"history"}, Now: func() time.Time { return w.now },
-		Tools: integration.Set[ticketing.Tool]{{
-			Name: "servicedesk_plus", Path: "servicedesk", Label: "ServiceDesk Plus", Form: []integration.Field{{Name: "base_url", Label: "URL", URL: true}},
-		}},
+		Tenants: c, Connections: c, Tokens: c, Sources: []string{"history"}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Tools: tools(w),
 		Open: func(tenant.Connection) (ticketing.Tool, error) { return checked{found: c.found}, nil },
 	}
 }
@@ -65,11 +70,35 @@ func (c *counter) WriteTenant(_ context.Context, v admin.Version[tenant.Tenant],
 }
 
 func (c *counter) ReadConnection(_ context.Context, id string) (admin.Version[tenant.Connection], error) {
-	return admin.Version[tenant.Connection]{Value: c.w.directory.Connections[id], Number: 5}, nil
+	conn, ok := c.w.directory.Connections[id]
+	if !ok {
+		return admin.Version[tenant.Connection]{}, tenant.ErrUnknown
+	}
+	v := admin.Version[tenant.Connection]{Value: conn, Number: 5 + c.number[id]}
+	if c.reads++; c.reads == 2 && c.quicker != nil {
+		c.quicker(&conn)
+		c.put(conn)
+	}
+	if c.damaged {
+		v.Value.Values, v.Value.Signing = nil, nil
+		return v, fmt.Errorf("connection %s: %w", id, admin.ErrDamaged)
+	}
+	return v, nil
+}
+
+func (c *counter) put(conn tenant.Connection) {
+	if c.number == nil {
+		c.number = map[string]int{}
+	}
+	c.number[conn.ID]++
+	c.w.directory.Connections[conn.ID] = conn
 }
 
 func (c *counter) WriteConnection(_ context.Context, v admin.Version[tenant.Connection], e audit.Event) (int, error) {
-	c.w.directory.Connections[v.Value.ID] = v.Value
+	if _, there := c.w.directory.Connections[v.Value.ID]; there && v.Number != 5+c.number[v.Value.ID] {
+		return 0, admin.ErrConflict
+	}
+	c.put(v.Value)
 	c.events = append(c.events, e)
 	return v.Number + 1, nil
 }
@@ -163,7 +192,7 @@ func TestASecretIsRotatedInTwoSteps(t *testing.T) {
 		t.Errorf("%d secrets are left", len(got))
 	}
 	w.fails(t, "no such connection", "tenant", "rotate-secret", "acme", "--connection", "other")
-	w.directory.Connections["second"] = tenant.Connection{ID: "second", Tool: "servicedesk_plus", Signing: []secret.Text{secret.New("x")}, Routes: map[string]tenant.ID{"": "acme"}}
+	w.directory.Connections["second"] = tenant.Connection{ID: "second", Tool: "servicedesk_plus", Values: integration.Values{"base_url": "https://x.example", "api_key": "k"}, Signing: []secret.Text{secret.New("x")}, Routes: map[string]tenant.ID{"": "acme"}}
 	w.fails(t, "--connection", "tenant", "rotate-secret", "acme")
 	w.ok(t, "tenant", "rotate-secret", "acme", "--connection", "second")
 }

@@ -29,7 +29,7 @@ type keygenCmd struct {
 // Help says how a rotation goes.
 func (keygenCmd) Help() string {
 	return "With a flag it prints the SEALING_KEY of the configuration, changed. A rotation without a break, where several processes run: --add, start all of them anew with it, " +
-		"--rotate, start them anew, deskhand reseal, and --retire after 14 days: docs/runbooks/secrets.md.\n\n" +
+		"--rotate, start them anew, deskhand reseal, and --retire after 15 days: docs/runbooks/secrets.md.\n\n" +
 		"With --kms, a SEALING_KEY in the clear becomes an encrypted one, and one of another KMS key one of this.\n\n" +
 		"Example: deskhand keygen --kms arn:aws:kms:eu-west-1:123456789012:key/..."
 }

@@ -26,8 +26,9 @@ import (
 type Config struct {
 	DatabaseURL      secret.Text `env:"DATABASE_URL" file:"yes" example:"postgres://app_user:…@db:5432/deskhand" doc:"Postgres, as role app_user, which cannot bypass row-level security. Required."`
 	DatabaseQueueURL secret.Text `env:"DATABASE_QUEUE_URL" file:"yes" example:"postgres://queue_user:…@db:5432/deskhand" doc:"Postgres, as role queue_user, for the queue. Required unless QUEUE_URL is set."`
+	DatabaseAdminURL secret.Text `env:"DATABASE_ADMIN_URL" file:"yes" example:"postgres://admin_user:…@db:5432/deskhand" doc:"Postgres, as role admin_user, which alone changes tenants and connections, makes tokens and erases. For the admin API and the deskhand command; keep it from all else."`
 	DatabaseOwnerURL secret.Text `env:"DATABASE_OWNER_URL" file:"yes" example:"postgres://owner:…@db:5432/deskhand" doc:"Postgres, as the owner of the schema. Read by deskhand migrate alone."`
-	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of the two roles (1 to 100)."`
+	DatabaseConns    int         `env:"DATABASE_CONNS" envDefault:"8" doc:"Connections of one process to Postgres, for each of its roles (1 to 100)."`
 
 	QueueURL              string `env:"QUEUE_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement" doc:"SQS queue of new tickets. Empty: the queue on Postgres. Set all four queue variables or none."`
 	QueueDeadURL          string `env:"QUEUE_DEAD_URL" example:"https://sqs.eu-west-1.amazonaws.com/…/enhancement-dead" doc:"SQS queue of its dead letters."`
@@ -43,6 +44,7 @@ type Config struct {
 	Secrets             string `env:"SECRETS" example:"deskhand/application,deskhand/model" doc:"Names or ARNs of secrets in AWS Secrets Manager, comma between. Each holds a JSON object of variables that are marked *file*; what the environment has already stays."`
 	DatabaseSecret      string `env:"DATABASE_SECRET" example:"deskhand/app_user" doc:"Secret with username and password of app_user, as RDS rotates it. DATABASE_URL is then without both. It is read again when Postgres refuses the password."`
 	DatabaseOwnerSecret string `env:"DATABASE_OWNER_SECRET" example:"deskhand/owner" doc:"The same for the owner and DATABASE_OWNER_URL. Read by deskhand migrate alone."`
+	DatabaseAdminSecret string `env:"DATABASE_ADMIN_SECRET" example:"deskhand/admin_user" doc:"The same for DATABASE_ADMIN_URL."`
 	RedisSecret         string `env:"REDIS_SECRET" example:"deskhand/redis" doc:"The same for REDIS_URL. Read at the start."`
 
 	OpenAIBaseURL string      `env:"OPENAI_BASE_URL" envDefault:"https://openrouter.ai/api/v1" doc:"Any endpoint that speaks OpenAI's chat completions."`
@@ -117,6 +119,7 @@ func (c Config) Check() error {
 	need(!c.DatabaseURL.Empty(), "DATABASE_URL", "required: the URL of Postgres as app_user")
 	need(!c.SealingKey.Empty(), "SEALING_KEY", "required: make one with deskhand keygen, and put it there or into a secret of SECRETS")
 	need(c.SealingKMSKey == "" || kmsARN.MatchString(c.SealingKMSKey), "SEALING_KMS_KEY", "want the ARN of a KMS key: arn:aws:kms:region:account:key/id")
+	need(c.DatabaseAdminSecret == "" || !c.DatabaseAdminURL.Empty(), "DATABASE_ADMIN_URL", "required with DATABASE_ADMIN_SECRET: the URL without user and password")
 	need(c.RedisSecret == "" || !c.RedisURL.Empty(), "REDIS_URL", "required with REDIS_SECRET: the URL without user and password")
 	urls := strings.Fields(c.QueueURL + " " + c.QueueDeadURL + " " + c.CatalogueQueueURL + " " + c.CatalogueQueueDeadURL)
 	need(len(urls) == 0 || len(urls) == 4, "QUEUE_URL, QUEUE_DEAD_URL, CATALOGUE_QUEUE_URL, CATALOGUE_QUEUE_DEAD_URL", "set all four or none")

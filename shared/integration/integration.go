@@ -35,6 +35,7 @@ type Field struct {
 	Help     string // one sentence
 	Secret   bool   // masked in forms, never listed
 	URL      bool   // must be an absolute http or https URL
+	Routes   bool   // says whose a ticket is: for administrators of all tenants alone
 	Required bool
 	Options  []string // where not empty, the only values allowed
 	Default  string   // taken where no value is given

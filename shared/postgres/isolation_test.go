@@ -96,6 +96,8 @@ func TestNoVerbReachesAnotherTenantsRows(t *testing.T) {
 	in := func(id tenant.ID) func(func(pgx.Tx) error) error {
 		return func(do func(pgx.Tx) error) error { return app.InTenant(t.Context(), id, do) }
 	}
+	admin := db.Admin(t)
+	asAdmin := func(do func(pgx.Tx) error) error { return admin.InTenant(t.Context(), "acme", do) }
 	nobody := func(do func(pgx.Tx) error) error { return pgx.BeginFunc(t.Context(), app.Pool, do) }
 	tried := 0
 	for _, r := range relations(t, owner) {
@@ -112,12 +114,17 @@ func TestNoVerbReachesAnotherTenantsRows(t *testing.T) {
 				{"app_user in acme", in("acme"), false},
 				{"app_user in a tenant that is not there", in("initech"), false},
 				{"app_user without a tenant", nobody, true},
+				{"admin_user in acme", asAdmin, false},
+				{"admin_user without a tenant", func(do func(pgx.Tx) error) error { return pgx.BeginFunc(t.Context(), admin.Pool, do) }, true},
+				{"tenant_eraser in acme", asEraser(t, owner), false},
 				{"queue_user", asQueue, true},
 			} {
 				tried++
 				n, err := try(t.Context(), role.run, v, r, row)
 				moot := v.name == "give" && strings.HasSuffix(role.name, "not there") // it has no row to give
 				switch {
+				case strings.HasPrefix(role.name, "tenant_eraser") && r.Name == "connection_tenants" && strings.HasPrefix(v.name, "select"):
+					// It reads all routes, to tell which connections serve nobody else.
 				case err == nil && n == 0 && (!v.refused && !role.refused || moot):
 				case err != nil && denied(err):
 				default:
@@ -131,6 +138,77 @@ func TestNoVerbReachesAnotherTenantsRows(t *testing.T) {
 		t.Error("a row changed")
 	}
 	t.Logf("%d combinations of table, verb and role", tried)
+}
+
+// asEraser runs in acme as the owner of the functions that erase.
+func asEraser(t *testing.T, owner *pgxpool.Pool) func(func(pgx.Tx) error) error {
+	return func(do func(pgx.Tx) error) error {
+		return pgx.BeginFunc(t.Context(), owner, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), "SET LOCAL app.tenant = 'acme'; SET LOCAL ROLE tenant_eraser"); err != nil {
+				return err
+			}
+			return do(tx)
+		})
+	}
+}
+
+// appendSQL adds an entry to what may be added to.
+var appendSQL = map[string]string{
+	"installation_events": "INSERT INTO installation_events (operation, actor, status) VALUES ('x', 'x', 'x')",
+	"erasures":            "INSERT INTO erasures (tenant_hash, actor, counts) VALUES ('x', 'x', '{}')",
+}
+
+// TestWhatBelongsToNoTenantIsReachedByItsDoorsAlone is the matrix of the tables
+// without a tenant_id: whatever lies there is of many tenants.
+func TestWhatBelongsToNoTenantIsReachedByItsDoorsAlone(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	owner := db.Owner(t)
+	seed(t, db)
+	before := fingerprint(t, owner)
+	open := map[string]int64{ // rows that are reached
+		"erasures select app_user": 2, "erasures select admin_user": 2, // the proof of erasures
+		"installation_events select admin_user": 2, "installation_events append admin_user": 1,
+		"connections select tenant_eraser": 1, "connections delete tenant_eraser": 1, // acme's own
+		"api_tokens select tenant_eraser": 0, "erasures append tenant_eraser": 1,
+	}
+	runs := map[string]func(func(pgx.Tx) error) error{"tenant_eraser": asEraser(t, owner)}
+	for role, url := range map[string]string{"app_user": db.AppURL, "admin_user": db.AdminURL, "queue_user": db.QueueURL} {
+		conn := connect(t, url)
+		runs[role] = func(do func(pgx.Tx) error) error { return pgx.BeginFunc(t.Context(), conn, do) }
+	}
+	tables := 0
+	for _, r := range relations(t, owner) {
+		if r.Tenant {
+			continue
+		}
+		tables++
+		var row string
+		if err := owner.QueryRow(t.Context(), "SELECT to_jsonb(x)::text FROM "+r.Name+" x LIMIT 1").Scan(&row); err != nil {
+			t.Fatal(err)
+		}
+		for name, sql := range map[string]string{
+			"select": "SELECT FROM " + r.Name, "lock": "SELECT FROM " + r.Name + " FOR UPDATE", "delete": "DELETE FROM " + r.Name,
+			"update": fmt.Sprintf("UPDATE %s SET %s = DEFAULT", r.Name, r.Columns[0]), "insert": insertSQL(r),
+			"append":   appendSQL[r.Name],
+			"truncate": "TRUNCATE " + r.Name, "disable": "ALTER TABLE " + r.Name + " DISABLE ROW LEVEL SECURITY",
+		} {
+			for role, run := range runs {
+				what := r.Name + " " + name + " " + role
+				want, may := open[what]
+				n, err := try(t.Context(), run, verb{name, func(relation) string { return sql }, true}, r, row)
+				switch {
+				case sql == "", may && err == nil && n == want, !may && err != nil && denied(err):
+				case what == "erasures insert tenant_eraser": // as it was: its id is taken
+				default:
+					t.Errorf("%s reached %d rows (%v)", what, n, err)
+				}
+			}
+		}
+	}
+	if after := fingerprint(t, owner); after != before || tables < 5 {
+		t.Errorf("a row of %d tables changed", tables)
+	}
 }
 
 // errUndo takes back what a verb did.
@@ -225,10 +303,10 @@ WITH ours AS (
            coalesce(obj_description(c.oid, 'pg_class'), '') LIKE 'Open: ____________________%' AS open
     FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'goose%'
 ), login AS (
-    SELECT oid, rolname FROM pg_roles WHERE rolname IN ('app_user', 'queue_user')
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN ('app_user', 'queue_user', 'admin_user')
 ), definer AS (
     SELECT p.oid, p.oid::regprocedure::text AS name, p.proconfig, r.rolname, r.rolcanlogin OR r.rolsuper OR r.rolbypassrls AS mighty,
-           pg_has_role('app_user', r.oid, 'MEMBER') OR pg_has_role('queue_user', r.oid, 'MEMBER') AS taken, p.proacl, p.pronamespace
+           pg_has_role('app_user', r.oid, 'MEMBER') OR pg_has_role('queue_user', r.oid, 'MEMBER') OR pg_has_role('admin_user', r.oid, 'MEMBER') AS taken, p.proacl, p.pronamespace
     FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
     WHERE p.prosecdef AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
 )
@@ -239,17 +317,21 @@ WHERE relkind IN ('r', 'p') AND tenant AND NOT EXISTS (SELECT FROM pg_policies p
     AND p.policyname = 'tenant' AND 'app_user' = ANY(p.roles) AND NOT 'public' = ANY(p.roles) AND p.cmd = 'ALL' AND p.permissive = 'PERMISSIVE'
     AND p.qual LIKE '(tenant_id = ( SELECT current_tenant()%' AND p.with_check = p.qual)
 UNION ALL SELECT format('policy %s on %s gives %s more than its tenant', policyname, tablename, roles) FROM pg_policies JOIN ours ON name = tablename
-WHERE schemaname = 'public' AND NOT open AND permissive = 'PERMISSIVE' AND policyname <> 'tenant' AND roles && '{public,app_user,queue_user}'
-UNION ALL SELECT name || ' has no tenant_id, and app_user or queue_user may use it: give access by a function, or say in COMMENT ON TABLE, beginning with "Open: ", why everybody may know it' FROM ours, login l
-WHERE relkind IN ('r', 'p') AND NOT tenant AND NOT open AND has_table_privilege(l.oid, ours.oid, 'SELECT, INSERT, UPDATE, DELETE')
+WHERE schemaname = 'public' AND NOT open AND permissive = 'PERMISSIVE' AND policyname <> 'tenant' AND roles && '{public,app_user,queue_user,admin_user}'
+UNION ALL SELECT name || ' has no tenant_id, and a role that logs in may use it: give access by a function, or say in COMMENT ON TABLE, beginning with "Open: ", why everybody may know it' FROM ours, login l
+WHERE relkind IN ('r', 'p') AND NOT tenant AND NOT open AND (has_any_column_privilege(l.oid, ours.oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege(l.oid, ours.oid, 'DELETE'))
 UNION ALL SELECT format('%s may %s %s', l.rolname, p, name) FROM ours, login l, unnest(ARRAY['TRUNCATE', 'REFERENCES', 'TRIGGER']) p
 WHERE relkind IN ('r', 'p') AND has_table_privilege(l.oid, ours.oid, p)
 UNION ALL SELECT 'queue_user may use ' || name FROM ours
-WHERE relkind IN ('r', 'p', 'v', 'm') AND has_table_privilege('queue_user', oid, 'SELECT, INSERT, UPDATE, DELETE')
+WHERE relkind IN ('r', 'p', 'v', 'm') AND (has_any_column_privilege('queue_user', oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege('queue_user', oid, 'DELETE'))
 UNION ALL SELECT format('%s is granted on %s to %s', a.privilege_type, c.relname, coalesce(r.rolname, 'PUBLIC'))
 FROM pg_class c, aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND a.grantee <> c.relowner
-  AND (r.rolname IS NULL OR r.rolname <> 'app_user' AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls))
+  AND (r.rolname IS NULL OR r.rolname NOT IN ('app_user', 'admin_user') AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls))
+UNION ALL SELECT format('%s is granted on %s.%s to %s', a.privilege_type, c.relname, at.attname, coalesce(r.rolname, 'PUBLIC'))
+FROM pg_attribute at JOIN pg_class c ON c.oid = at.attrelid, aclexplode(at.attacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE c.relnamespace = 'public'::regnamespace AND a.grantee <> c.relowner
+  AND (r.rolname IS NULL OR r.rolname NOT IN ('app_user', 'admin_user') AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls))
 UNION ALL SELECT name || ' is a view that runs as its owner: make it WITH (security_invoker = true)' FROM ours
 WHERE relkind = 'v' AND NOT coalesce(reloptions, '{}') && '{security_invoker=true,security_invoker=on}'
 UNION ALL SELECT name || ' is a materialised view: row-level security does not hold in it' FROM ours WHERE relkind = 'm'
@@ -265,9 +347,9 @@ UNION ALL SELECT format('role %s may bypass row-level security', rolname) FROM p
 WHERE rolname IN (SELECT rolname FROM login UNION SELECT rolname FROM definer UNION VALUES ('directory_reader'::name), ('directory_writer')) AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
 UNION ALL SELECT format('%s owns %s', l.rolname, c.relname) FROM pg_class c JOIN login l ON l.oid = c.relowner
 UNION ALL SELECT format('%s may become %s', l.rolname, r.rolname) FROM login l, pg_roles r
-WHERE l.oid <> r.oid AND pg_has_role(l.oid, r.oid, 'MEMBER')
-UNION ALL SELECT format('app_user may use the schema %s', nspname) FROM pg_namespace
-WHERE nspname NOT IN ('public', 'information_schema', 'pg_catalog') AND nspname !~ '^pg_(temp|toast)' AND has_schema_privilege('app_user', oid, 'USAGE')`
+WHERE l.oid <> r.oid AND pg_has_role(l.oid, r.oid, 'MEMBER') AND NOT (l.rolname = 'admin_user' AND r.rolname = 'app_user')
+UNION ALL SELECT format('%s may use the schema %s', l.rolname, nspname) FROM pg_namespace n, login l
+WHERE l.rolname <> 'queue_user' AND nspname NOT IN ('public', 'information_schema', 'pg_catalog') AND nspname !~ '^pg_(temp|toast)' AND has_schema_privilege(l.oid, n.oid, 'USAGE')`
 
 // holes gives what is open, "" for nothing.
 func holes(t *testing.T, owner *pgxpool.Pool) string {
@@ -301,8 +383,12 @@ func TestEveryHoleIsSeen(t *testing.T) {
 		"articles has no forced":                                   "ALTER TABLE articles NO FORCE ROW LEVEL SECURITY",
 		"policy support on articles gives":                         "CREATE POLICY support ON articles FOR SELECT USING (true)",
 		"policy mine on articles gives {app_user} more":            "CREATE POLICY mine ON articles TO app_user USING (true)",
-		"later has no tenant_id, and app_user":                     "CREATE TABLE later (n int); ALTER TABLE later ENABLE ROW LEVEL SECURITY; ALTER TABLE later FORCE ROW LEVEL SECURITY; GRANT SELECT ON later TO app_user",
-		"connections has no tenant_id, and app_user":               "GRANT SELECT ON connections TO app_user",
+		"later has no tenant_id, and a role that logs in":          "CREATE TABLE later (n int); ALTER TABLE later ENABLE ROW LEVEL SECURITY; ALTER TABLE later FORCE ROW LEVEL SECURITY; GRANT SELECT ON later TO app_user",
+		"connections has no tenant_id, and a role that logs in":    "GRANT SELECT ON connections TO app_user",
+		"api_tokens has no tenant_id, and a role that logs in":     "GRANT SELECT (hash) ON api_tokens TO app_user",
+		"unmapped_accounts has no tenant_id, and a role":           "GRANT UPDATE (seen) ON unmapped_accounts TO admin_user",
+		"queue_user may use systems":                               "GRANT SELECT (hostname) ON systems TO queue_user",
+		"SELECT is granted on systems.hostname to PUBLIC":          "GRANT SELECT (hostname) ON systems TO PUBLIC",
 		"app_user may TRUNCATE articles":                           "GRANT TRUNCATE ON articles TO app_user",
 		"queue_user may use articles":                              "GRANT SELECT ON articles TO queue_user",
 		"SELECT is granted on articles to PUBLIC":                  "GRANT SELECT ON articles TO PUBLIC",

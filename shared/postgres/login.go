@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,8 +17,8 @@ import (
 )
 
 // EnsureLogin lets the roles that the URLs name log in with the passwords that
-// the URLs hold. It refuses all but app_user and queue_user. The roles exist
-// after Migrate. The server and its log see a SCRAM verifier, never a password.
+// the URLs hold. It refuses all but app_user, queue_user and admin_user. The
+// roles exist after Migrate. The server and its log see a SCRAM verifier, never a password.
 func EnsureLogin(ctx context.Context, ownerURL string, urls ...string) (err error) {
 	defer func() {
 		if err != nil {
@@ -65,8 +66,8 @@ func loginSQL(url string) (string, error) {
 	if err != nil {
 		return "", errURL
 	}
-	if config.User != "app_user" && config.User != "queue_user" {
-		return "", fmt.Errorf("role %q: only app_user and queue_user get a login; correct the user name in the URL", config.User)
+	if !slices.Contains([]string{"app_user", "queue_user", adminRole}, config.User) {
+		return "", fmt.Errorf("role %q: only app_user, queue_user and admin_user get a login; correct the user name in the URL", config.User)
 	}
 	verifier, err := scramVerifier(config.Password)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/pressly/goose/v3"
 
 	"github.com/deskhand/deskhand/localstack/pgserver"
 	"github.com/deskhand/deskhand/migrations"
@@ -60,7 +61,8 @@ INSERT INTO unmapped_accounts (connection_id, account) VALUES ('$1', 'Initech') 
 INSERT INTO audit_events (tenant_id, operation, actor, status) VALUES ('$1', 'seed', 'test', 'success');
 INSERT INTO erasures (tenant_hash, actor, counts) VALUES ('$1', 'test', '{}');
 INSERT INTO api_tokens (id, hash, name, role, created_by, expires_at)
-VALUES (left(md5('$1'), 8), sha256('$1'), 'n', 'viewer', 'test', now() + interval '1 day') ON CONFLICT DO NOTHING`
+VALUES (left(md5('$1'), 8), sha256('$1'), 'n', 'viewer', 'test', now() + interval '1 day') ON CONFLICT DO NOTHING;
+INSERT INTO installation_events (operation, actor, status) VALUES ('seed', 'test', 'success')`
 	tablesSQL = `
 SELECT relname::text, (xpath('//c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I', relname), false, true, '')))[1]::text::int
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname NOT LIKE 'goose%'`
@@ -77,17 +79,21 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := schema(t, owner)
-	for version := len(files) - 1; version >= 0; version-- {
+	for stay := len(files) - 1; stay >= 0; stay-- {
+		version := int64(0)
+		if stay > 0 {
+			version = number(t, files[stay-1])
+		}
 		seed(t, db)
-		if n, err := postgres.MigrateDown(t.Context(), db.OwnerURL, int64(version)); n != len(files)-version || err != nil {
-			t.Fatalf("down to %d: %d, %v; want %d", version, n, err, len(files)-version)
+		if n, err := postgres.MigrateDown(t.Context(), db.OwnerURL, version); n != len(files)-stay || err != nil {
+			t.Fatalf("down to %d: %d, %v; want %d", version, n, err, len(files)-stay)
 		}
 		if left := schema(t, owner); version == 0 && len(left) > 0 {
 			t.Errorf("after all went down there is still:\n%s", strings.Join(left, "\n"))
 		}
 		wantRows(t, owner) // in the tables of the migrations that stay
-		if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != len(files)-version || err != nil {
-			t.Fatalf("up from %d: %d, %v; want %d", version, n, err, len(files)-version)
+		if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != len(files)-stay || err != nil {
+			t.Fatalf("up from %d: %d, %v; want %d", version, n, err, len(files)-stay)
 		}
 		if diff := cmp.Diff(before, schema(t, owner)); diff != "" {
 			t.Errorf("down to %d and up gives another schema (-before +after):\n%s", version, diff)
@@ -96,6 +102,16 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 	if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v; want 0", n, err)
 	}
+}
+
+// number is that of a migration's file.
+func number(t *testing.T, file string) int64 {
+	t.Helper()
+	n, err := goose.NumericComponent(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestNobodyMakesThingsInOurSchema holds where the database comes as before
@@ -110,7 +126,7 @@ func TestNobodyMakesThingsInOurSchema(t *testing.T) {
 	if _, err := postgres.Migrate(t.Context(), db.OwnerURL); err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range []string{"app_user", "queue_user", "directory_reader", "directory_writer"} {
+	for _, role := range []string{"app_user", "queue_user", "admin_user", "directory_reader", "directory_writer", "tenant_eraser"} {
 		var may bool
 		if err := db.Owner(t).QueryRow(t.Context(), "SELECT has_schema_privilege($1, 'public', 'CREATE')", role).Scan(&may); err != nil || may {
 			t.Errorf("%s may make things in public: %v, %v", role, may, err)
@@ -165,12 +181,16 @@ func TestOwnerNeedsNoSuperuser(t *testing.T) {
 		t.Fatal(err)
 	}
 	appURL := as(t, s, "app_user", "p")
-	if err := postgres.EnsureLogin(t.Context(), owner, appURL); err != nil {
+	adminURL := as(t, s, "admin_user", "p")
+	if err := postgres.EnsureLogin(t.Context(), owner, appURL, adminURL); err != nil {
 		t.Fatal(err)
 	}
-	db := pgtest.DB{AppURL: appURL}
+	db := pgtest.DB{AppURL: appURL, AdminURL: adminURL}
 	db.AddTenants(t, "acme", "globex")
-	execute(t, appURL, "SELECT put_connection('msp', 'jira', '', '', false, false, '{a,b}', '{acme,globex}')")
+	execute(t, adminURL, "SELECT write_connection('msp', 0, 'jira', '', '', false, '', false, '{a,b}', '{acme,globex}')")
+	execute(t, adminURL, "SELECT add_token('aaaaaaaa', sha256('x'), 'x', 'admin', '{acme}', 'x', now() + interval '1 day')")
+	execute(t, adminURL, "BEGIN; SET LOCAL app.tenant = 'globex'; SELECT erase_tenant('x'); COMMIT")
+	db.AddTenants(t, "globex")
 	var n int
 	if err := db.App(t).Pool.QueryRow(t.Context(), "SELECT count(*) FROM directory_tenants()").Scan(&n); err != nil || n != 2 {
 		t.Errorf("the directory has %d tenants, %v; want 2", n, err)

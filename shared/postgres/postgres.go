@@ -17,7 +17,7 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// DB is a pool of connections as app_user. SQL on tenant data goes through
+// DB is a pool of connections as app_user, or as admin_user. SQL on tenant data goes through
 // InTenant; Pool itself is for what belongs to no tenant.
 type DB struct{ Pool *pgxpool.Pool }
 
@@ -102,8 +102,12 @@ func (db *DB) InTenant(ctx context.Context, id tenant.ID, fn func(pgx.Tx) error)
 	return pgx.BeginTxFunc(ctx, db.Pool, pgx.TxOptions{BeginQuery: begin}, fn)
 }
 
+// adminRole may do what app_user may, and administers all tenants besides.
+const adminRole = "admin_user"
+
 // roleSQL finds what the session's role is, or may become, that row-level
-// security does not hold; the role itself before those it is a member of.
+// security does not hold, or that may do more than the role $1; the role itself
+// before those it is a member of.
 const roleSQL = `
 SELECT current_user::text, r.rolname::text, CASE
     WHEN r.rolsuper THEN 'is a superuser'
@@ -111,23 +115,52 @@ SELECT current_user::text, r.rolname::text, CASE
     WHEN r.rolname = 'directory_reader' THEN 'reads all tenants'
     WHEN r.rolname = 'directory_writer' THEN 'writes all connections'
     WHEN r.rolname = 'tenant_eraser' THEN 'erases tenants'
+    WHEN r.rolname = 'admin_user' THEN 'administers all tenants'
     ELSE 'owns tables' END
 FROM pg_roles r
 WHERE pg_has_role(r.oid, 'MEMBER')
   AND (r.rolsuper OR r.rolbypassrls OR r.rolname IN ('directory_reader', 'directory_writer', 'tenant_eraser')
+       OR r.rolname = 'admin_user' AND r.rolname <> $1
        OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')))
 ORDER BY r.rolname = current_user DESC, r.rolname
 LIMIT 1`
 
-// ErrRole says that row-level security does not hold the database role.
-var ErrRole = errors.New("row-level security does not hold this database role")
+// The errors of a role. ErrRole says that it may do more than it should,
+// ErrNoAdmin that it may do less.
+var (
+	ErrRole    = errors.New("row-level security does not hold this database role")
+	ErrNoAdmin = errors.New("this database role may not administer")
+)
 
-// CheckRole refuses a role that row-level security does not hold: a superuser,
-// one with BYPASSRLS, an owner of tables, or a member of such a role. The error
-// is ErrRole, unless the database does not answer.
+// CheckRole refuses a role that may do more than app_user: a superuser, one
+// with BYPASSRLS, an owner of tables, the role of administrators, or a member of
+// such a role. The error is ErrRole, unless the database does not answer.
 func (db *DB) CheckRole(ctx context.Context) error {
+	return db.checkRole(ctx, "app_user", "DATABASE_URL")
+}
+
+// CheckAdmin is CheckRole for admin_user. It refuses a role that may do less, too:
+// ErrNoAdmin.
+func (db *DB) CheckAdmin(ctx context.Context) error {
+	if err := db.checkRole(ctx, adminRole, "DATABASE_ADMIN_URL"); err != nil {
+		return err
+	}
+	var user string
+	var may bool
+	err := db.Pool.QueryRow(ctx, `SELECT current_user::text, coalesce((SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = $1), false)`, adminRole).Scan(&user, &may)
+	if err != nil {
+		return fmt.Errorf("postgres: check role: %w", err)
+	}
+	if !may {
+		return fmt.Errorf("postgres: %w: %s is not %s. Correct DATABASE_ADMIN_URL, and run deskhand migrate", ErrNoAdmin, user, adminRole)
+	}
+	return nil
+}
+
+// checkRole refuses a role that may do more than want.
+func (db *DB) checkRole(ctx context.Context, want, variable string) error {
 	var user, role, why string
-	err := db.Pool.QueryRow(ctx, roleSQL).Scan(&user, &role, &why)
+	err := db.Pool.QueryRow(ctx, roleSQL, want).Scan(&user, &role, &why)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -138,5 +171,5 @@ func (db *DB) CheckRole(ctx context.Context) error {
 		user += " is a member of " + role + ", which"
 	}
 	return fmt.Errorf("postgres: %w: %s %s. "+
-		"Connect as app_user (DATABASE_URL), and leave the owner's URL to migrations", ErrRole, user, why)
+		"Connect as %s (%s), and leave the owner's URL to migrations", ErrRole, user, why, want, variable)
 }

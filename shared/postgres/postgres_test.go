@@ -47,7 +47,7 @@ func TestTenantCannotWriteRowsOfAnother(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.AddTenants(t, "acme", "globex")
-	app := db.App(t)
+	app := db.Admin(t) // who may write tenant_configs besides
 	for _, sql := range []string{
 		"INSERT INTO systems (tenant_id, connection_id, system_id, hostname) VALUES ('globex', 'c', 's', 'h')",
 		"UPDATE tenant_configs SET tenant_id = 'globex-2'",
@@ -59,9 +59,9 @@ func TestTenantCannotWriteRowsOfAnother(t *testing.T) {
 		wantCode(t, err, "42501")
 	}
 	err := app.InTenant(t.Context(), "acme", func(tx pgx.Tx) error {
-		tag, err := tx.Exec(t.Context(), "DELETE FROM tenant_configs WHERE tenant_id = 'globex'")
+		tag, err := tx.Exec(t.Context(), "UPDATE tenant_configs SET name = 'x' WHERE tenant_id = 'globex'")
 		if tag.RowsAffected() != 0 {
-			t.Error("acme deleted globex")
+			t.Error("acme changed globex")
 		}
 		return err
 	})
@@ -94,7 +94,7 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	db.AddTenants(t, "acme")
-	app := db.App(t)
+	app := db.Admin(t)
 	sentinel := errors.New("no")
 	rename := func(tx pgx.Tx) {
 		if _, err := tx.Exec(t.Context(), "UPDATE tenant_configs SET name = 'changed'"); err != nil {
@@ -233,6 +233,7 @@ func TestRolesThatRowLevelSecurityDoesNotHoldAreRefused(t *testing.T) {
 		"writer":     {role("IN ROLE directory_writer"), "is a member of directory_writer, which writes all connections"},
 		"eraser":     {role("IN ROLE tenant_eraser"), "is a member of tenant_eraser, which erases tenants"},
 		"tableowner": {role("", "CREATE TABLE owned (n int)", "ALTER TABLE owned OWNER TO $role"), "owns tables"},
+		"admin":      {db.AdminURL, "admin_user administers all tenants"},
 		"harmless":   {role(""), ""},
 	} {
 		app, err := postgres.Open(t.Context(), tc.url, 1)
@@ -247,6 +248,53 @@ func TestRolesThatRowLevelSecurityDoesNotHoldAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "Connect as app_user") {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
+	}
+}
+
+// TestOnlyTheRoleOfAdministratorsAdministers holds the doors of administration,
+// and the check at the start.
+func TestOnlyTheRoleOfAdministratorsAdministers(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.AddTenants(t, "acme", "globex")
+	app, admin := db.App(t), db.Admin(t)
+	var doors []string
+	err := db.Owner(t).QueryRow(t.Context(), `
+SELECT array_agg(p.proname::text ORDER BY p.proname) FROM pg_proc p
+WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace AND has_function_privilege('app_user', p.oid, 'EXECUTE')`).Scan(&doors)
+	want := []string{"canary_owners", "directory_connections", "directory_tenants", "directory_verify", "note_unmapped", "prune_audit", "schema_versions"}
+	if diff := cmp.Diff(want, doors); err != nil || diff != "" {
+		t.Errorf("%v: app_user has other doors than it needs (-want +got):\n%s", err, diff)
+	}
+	for _, sql := range []string{
+		"SELECT add_token('aaaaaaaa', sha256('x'), 'x', 'admin', NULL, 'cli:anna', now() + interval '1 day')",
+		"SELECT write_connection('c', 0, 'jira', '', '', false, '', false, '{x}', '{acme}')",
+		"UPDATE tenant_configs SET settings = '{}'", "INSERT INTO installation_events (operation, actor, status) VALUES ('x', 'x', 'x')",
+		"SELECT erase_tenant('nobody')",
+	} {
+		run := func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), sql)
+			return err
+		}
+		wantCode(t, app.InTenant(t.Context(), "acme", run), "42501")
+		if err := admin.InTenant(t.Context(), "acme", run); err != nil {
+			t.Errorf("admin_user: %s: %v", sql, err)
+		}
+	}
+	_, err = admin.Pool.Exec(t.Context(), "SELECT add_token('bbbbbbbb', sha256('y'), 'x', 'admin', NULL, 'cli:anna', now() + interval '90 years')")
+	wantCode(t, err, "23514")
+	if err := admin.CheckAdmin(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for name, url := range map[string]string{"is not admin_user": db.AppURL, "is a superuser": db.OwnerURL} {
+		other, err := postgres.Open(t.Context(), url, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.CheckAdmin(t.Context()); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "DATABASE_ADMIN_URL") {
+			t.Errorf("%s: %v", name, err)
+		}
+		other.Close()
 	}
 }
 

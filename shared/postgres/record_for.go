@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,10 +12,22 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
+const recordInstallationSQL = `INSERT INTO installation_events (operation, subject, actor, status, correlation_id) VALUES ($1, $2, $3, $4, $5)`
+
 // RecordFor is Record for a change that concerns several tenants, in a
 // transaction that belongs to none: it becomes one after the other's. A tenant
-// that is not there has no trail, and is left out.
+// that is not there has no trail, and is left out. Without tenants, the change
+// concerns the installation, and is in its own trail: admin_user alone may write
+// there.
 func RecordFor(ctx context.Context, tx pgx.Tx, e audit.Event, ids ...tenant.ID) error {
+	if len(ids) == 0 {
+		e.Actor = cmp.Or(e.Actor, audit.System)
+		_, err := tx.Exec(ctx, recordInstallationSQL, string(e.Operation), short(e.Ticket), short(e.Actor), string(e.Status), short(e.Correlation))
+		if err != nil {
+			return fmt.Errorf("record in the trail of the installation: %w", err)
+		}
+		return nil
+	}
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {

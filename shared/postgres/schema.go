@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
-	"strings"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
 
 	"github.com/deskhand/deskhand/migrations"
 )
@@ -18,58 +18,40 @@ import (
 // ErrSchema says that the database lacks migrations of this version.
 var ErrSchema = errors.New("the database lacks migrations of this version: run deskhand migrate")
 
-// creates finds what a migration makes.
-var creates = regexp.MustCompile(`(?m)^CREATE (?:TABLE|FUNCTION|PROCEDURE) (\w+)`)
-
-const missingSQL = `
-SELECT m.migration || ' (' || m.name || ')' FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS m(migration, name, at)
-WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relname = m.name AND c.relnamespace = 'public'::regnamespace)
-  AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.proname = m.name AND p.pronamespace = 'public'::regnamespace)
-ORDER BY m.at LIMIT 1`
-
-// CheckSchema gives ErrSchema where the database lacks what a migration of this
-// program makes. The role of the application may not read the table of
-// migrations, so it looks for the tables and functions themselves. A schema
-// that is newer than the program is well.
+// CheckSchema gives ErrSchema, with the first that is missing, where the database
+// lacks migrations of this program. A schema that is newer than the program is
+// well.
 func (db *DB) CheckSchema(ctx context.Context) error {
-	made, err := makes()
+	files, err := fs.Glob(migrations.FS, "*.sql") // in the order of their numbers
 	if err != nil {
 		return fmt.Errorf("postgres: check schema: %w", err)
 	}
-	var missing string
-	err = db.Pool.QueryRow(ctx, missingSQL, made.files, made.names).Scan(&missing)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
+	applied, err := db.applied(ctx)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42883" { // undefined_function
+		return fmt.Errorf("postgres: %w: it is older than migration 00011", ErrSchema)
 	}
 	if err != nil {
 		return fmt.Errorf("postgres: check schema: %w", err)
 	}
-	return fmt.Errorf("postgres: %w: the first is %s", ErrSchema, missing)
+	for _, file := range files {
+		version, err := goose.NumericComponent(file)
+		if err != nil {
+			return fmt.Errorf("postgres: check schema: %w", err)
+		}
+		if !slices.Contains(applied, version) {
+			return fmt.Errorf("postgres: %w: the first is %s", ErrSchema, file)
+		}
+	}
+	return nil
 }
 
-// objects are the tables and functions that the migrations make, each with the
-// name of its migration.
-type objects struct{ files, names []string }
-
-// makes reads the migrations, once: /readyz asks often.
-var makes = sync.OnceValues(func() (objects, error) {
-	var all objects
-	list, err := fs.Glob(migrations.FS, "*.sql")
+func (db *DB) applied(ctx context.Context) ([]int64, error) {
+	rows, err := db.Pool.Query(ctx, `SELECT schema_versions()`)
 	if err != nil {
-		return all, err
+		return nil, err
 	}
-	for _, file := range list {
-		text, err := migrations.FS.ReadFile(file)
-		if err != nil {
-			return all, err
-		}
-		up, _, _ := strings.Cut(string(text), "-- +goose Down")
-		for _, m := range creates.FindAllStringSubmatch(up, -1) {
-			all.files, all.names = append(all.files, file), append(all.names, m[1])
-		}
-	}
-	return all, nil
-})
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
 
 // Now gives the database's time.
 func (db *DB) Now(ctx context.Context) (now time.Time, err error) {

@@ -2,7 +2,7 @@ package postgres_test
 
 import (
 	"errors"
-	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -21,18 +21,30 @@ func TestAMigrationThatIsMissingIsNamed(t *testing.T) {
 	if err := app.CheckSchema(t.Context()); err != nil {
 		t.Fatalf("a migrated database: %v", err)
 	}
-	files, err := migrations.FS.ReadDir(".")
+	files, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := len(files); n > 1; n-- {
-		if _, err := postgres.MigrateDown(t.Context(), db.OwnerURL, int64(n-1)); err != nil {
+	for i := len(files) - 1; i > 0; i-- {
+		if _, err := postgres.MigrateDown(t.Context(), db.OwnerURL, number(t, files[i-1])); err != nil {
 			t.Fatal(err)
 		}
-		err := app.CheckSchema(t.Context())
-		if !errors.Is(err, postgres.ErrSchema) || !strings.Contains(err.Error(), fmt.Sprintf("the first is %05d_", n)) {
-			t.Errorf("without migration %d: %v", n, err)
+		want := "the first is " + files[i]
+		if number(t, files[i]) <= 11 { // which makes the function that tells
+			want = "older than migration 00011"
 		}
+		err := app.CheckSchema(t.Context())
+		if !errors.Is(err, postgres.ErrSchema) || !strings.Contains(err.Error(), want) {
+			t.Errorf("without migration %s: %v", files[i], err)
+		}
+	}
+	if _, err := postgres.Migrate(t.Context(), db.OwnerURL); err != nil {
+		t.Fatal(err)
+	}
+	// One in the middle, and the version that this database has is not looked at.
+	execute(t, db.OwnerURL, "DELETE FROM goose_db_version WHERE version_id = 7; INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
+	if err := app.CheckSchema(t.Context()); !errors.Is(err, postgres.ErrSchema) || !strings.Contains(err.Error(), "the first is 00007_audit.sql") {
+		t.Errorf("without migration 7: %v", err)
 	}
 	app.Close()
 	if err := app.CheckSchema(t.Context()); err == nil || errors.Is(err, postgres.ErrSchema) {

@@ -57,11 +57,10 @@ type Options struct {
 
 // Setup installs the global OpenTelemetry providers and makes the logger.
 func Setup(ctx context.Context, o Options) (Telemetry, error) {
-	handler, err := logTo(o)
+	log, err := NewLog(o)
 	if err != nil {
 		return Telemetry{}, err
 	}
-	log := slog.New(about{handler}).With("service", o.Service)
 
 	about := resource.NewSchemaless(attribute.String("service.name", o.Service))
 	tel := Telemetry{Log: log}
@@ -114,6 +113,16 @@ func (t *Telemetry) metrics(o Options) (reader sdkmetric.Reader, flush func(cont
 	}
 	t.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return reader, func(context.Context) error { return nil }, nil
+}
+
+// NewLog makes a logger alone: of Options it takes service, level, format and
+// destination.
+func NewLog(o Options) (*slog.Logger, error) {
+	handler, err := logTo(o)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(about{handler}).With("service", o.Service), nil
 }
 
 // logTo is the handler of the log.

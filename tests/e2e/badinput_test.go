@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/secret"
+	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus/servicedeskplusfake"
 )
@@ -275,7 +276,7 @@ func TestTwoSecretsAreGoodWhileOneIsRotated(t *testing.T) {
 	}
 	c := conn.Connections["acme"]
 	c.Signing = []secret.Text{secret.New("the-new-secret-of-acme"), signing("acme")}
-	if err := w.app.Tenants.PutConnection(t.Context(), c); err != nil {
+	if _, _, err := w.app.Office().EnsureConnection(t.Context(), w.app.AtTheDesk(), "acme", func(stored *tenant.Connection) error { *stored = c; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("the new secret is good within 10 s", 11*time.Second, func() bool {

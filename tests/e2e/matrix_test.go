@@ -167,7 +167,6 @@ func overtaken(w *world) {
 func sentAgain(at hold) trouble {
 	return func(w *world) {
 		w.t.Helper()
-		inOneSlot()
 		reached, open := at(w)
 		var sender sync.WaitGroup
 		sender.Go(func() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/app"
 	"github.com/deskhand/deskhand/shared/catalogue"
+	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
 	"github.com/deskhand/deskhand/shared/secret"
 )
@@ -59,7 +60,7 @@ func wired(t *testing.T, db pgtest.DB) (*wire, pgtest.DB) {
 	t.Cleanup(func() { _ = listener.Close(); wr.Cut() })
 	go wr.serve()
 	over := func(raw string) string { return strings.Replace(raw, u.Host, listener.Addr().String(), 1) }
-	return wr, pgtest.DB{OwnerURL: db.OwnerURL, AppURL: over(db.AppURL), QueueURL: over(db.QueueURL)}
+	return wr, pgtest.DB{OwnerURL: db.OwnerURL, AppURL: over(db.AppURL), AdminURL: over(db.AdminURL), QueueURL: over(db.QueueURL)}
 }
 
 func (wr *wire) serve() {
@@ -235,6 +236,7 @@ func TestWithoutRedisTheProductGoesOn(t *testing.T) {
 func TestAProcessRefusesARoleThatRowLevelSecurityDoesNotHold(t *testing.T) {
 	t.Parallel()
 	w := build(t)
+	appURL := w.cfg.DatabaseURL
 	w.cfg.DatabaseURL = w.cfg.DatabaseOwnerURL
 	w.cfg.Addr = freeAddr(t)
 	a, err := app.New(t.Context(), w.cfg, quiet())
@@ -246,6 +248,23 @@ func TestAProcessRefusesARoleThatRowLevelSecurityDoesNotHold(t *testing.T) {
 		if err := run(t.Context()); err == nil || !strings.Contains(err.Error(), "app_user") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	for want, cfg := range map[string]func(*config.Config){
+		"administers all tenants":      func(c *config.Config) { c.DatabaseURL = c.DatabaseAdminURL }, // of the webhook, which must not
+		"app_user is not admin_user":   func(c *config.Config) { c.DatabaseURL, c.DatabaseAdminURL = appURL, appURL },
+		"is a superuser":               func(c *config.Config) { c.DatabaseURL, c.DatabaseAdminURL = appURL, c.DatabaseOwnerURL },
+		"DATABASE_ADMIN_URL: required": func(c *config.Config) { c.DatabaseURL, c.DatabaseAdminURL = appURL, secret.Text{} },
+	} {
+		c := w.cfg
+		cfg(&c)
+		a, err := app.New(t.Context(), c, quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.RunAdmin(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+		_ = a.Close(context.Background())
 	}
 }
 

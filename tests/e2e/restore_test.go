@@ -141,7 +141,8 @@ func (w *world) smoke(id tenant.ID) {
 func (w *world) moveTo(db pgtest.DB) {
 	w.t.Helper()
 	w.db, w.owner = db, db.Owner(w.t)
-	w.cfg.DatabaseURL, w.cfg.DatabaseQueueURL, w.cfg.DatabaseOwnerURL = secret.New(db.AppURL), secret.New(db.QueueURL), secret.New(db.OwnerURL)
+	w.cfg.DatabaseURL, w.cfg.DatabaseAdminURL = secret.New(db.AppURL), secret.New(db.AdminURL)
+	w.cfg.DatabaseQueueURL, w.cfg.DatabaseOwnerURL = secret.New(db.QueueURL), secret.New(db.OwnerURL)
 }
 
 const database = "deskhand" // as in docs/deployment.md
@@ -191,7 +192,7 @@ func (s postgresServer) db() pgtest.DB {
 		u.User = url.UserPassword(user, "password-of-"+user)
 		return u.String()
 	}
-	return pgtest.DB{OwnerURL: s.OwnerURL(database), AppURL: as("app_user"), QueueURL: as("queue_user")}
+	return pgtest.DB{OwnerURL: s.OwnerURL(database), AppURL: as("app_user"), AdminURL: as("admin_user"), QueueURL: as("queue_user")}
 }
 
 // documented runs the first block of commands under a heading of
@@ -233,7 +234,7 @@ func (w *world) shell(dir, commands string, env ...string) (said string, err err
 	c.Dir = dir
 	c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "OPENAI_API_KEY="+w.cfg.OpenAIKey.Reveal(), "OPENAI_BASE_URL="+w.cfg.OpenAIBaseURL,
 		"OPENAI_MODEL="+w.cfg.OpenAIModel, "DATABASE_OWNER_URL="+w.cfg.DatabaseOwnerURL.Reveal(), "DATABASE_URL="+w.cfg.DatabaseURL.Reveal(),
-		"DATABASE_QUEUE_URL="+w.cfg.DatabaseQueueURL.Reveal(), "REDIS_URL="+w.cfg.RedisURL.Reveal(), "SEALING_KEY="+w.cfg.SealingKey.Reveal())
+		"DATABASE_ADMIN_URL="+w.cfg.DatabaseAdminURL.Reveal(), "DATABASE_QUEUE_URL="+w.cfg.DatabaseQueueURL.Reveal(), "REDIS_URL="+w.cfg.RedisURL.Reveal(), "SEALING_KEY="+w.cfg.SealingKey.Reveal())
 	c.Env = append(c.Env, env...)
 	out, err := c.CombinedOutput()
 	if strings.Contains(string(out), "command not found") {

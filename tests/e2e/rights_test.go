@@ -46,8 +46,8 @@ func TestTheTrailTellsTheStoryOfATicket(t *testing.T) {
 		t.Errorf("the trail is\n%s, want\n%s", got, want)
 	}
 	for about, want := range map[string]string{
-		"":     "tenant_changed success, history_imported success", // and then the exports
-		"acme": "connection_changed success",
+		"":     "tenant_added success, history_imported success", // and then the exports
+		"acme": "connection_added success",
 	} {
 		if got := strings.Join(w.trail("acme", about), ", "); !strings.HasPrefix(got, want) {
 			t.Errorf("about %q the trail has %s, want %s", about, got, want)
@@ -154,7 +154,7 @@ func TestEventsOfAnErasedTenantAreDiscarded(t *testing.T) {
 func TestAToolInAPrivateNetworkNeedsTheSetting(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	if err := w.app.Tenants.PutTenant(t.Context(), tenant.Tenant{ID: "acme", Name: "ACME"}); err != nil {
+	if err := w.app.Office().Install(t.Context(), w.app.AtTheDesk(), tenant.Tenant{ID: "acme", Name: "ACME"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.app.Load(t.Context()); err != nil {

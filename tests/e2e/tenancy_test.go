@@ -55,6 +55,7 @@ func shared(t *testing.T) *msp {
 	for _, id := range []tenant.ID{"acme", "globex"} {
 		m.remember(id, printing.Subject+" on PRN-03", "Emptied the spool folder. Secret of "+string(id)+".")
 	}
+	m.planted() // else nothingLeaked has nothing to find
 	return m
 }
 
@@ -72,7 +73,7 @@ func (m *msp) before(r *http.Request) {
 func (m *msp) route(a *app.App, routes map[string]tenant.ID) {
 	m.t.Helper()
 	c := tenant.Connection{ID: "msp", Tool: "servicedesk_plus", Signing: []secret.Text{mspSecret}, Routes: routes, Values: m.values}
-	if err := a.Tenants.PutConnection(m.t.Context(), c); err != nil {
+	if _, _, err := a.Office().EnsureConnection(m.t.Context(), a.AtTheDesk(), c.ID, func(stored *tenant.Connection) error { *stored = c; return nil }); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -298,7 +299,6 @@ func bait(account string) ticket.Ticket {
 func TestATenantsOwnDecoysNeverShow(t *testing.T) {
 	t.Parallel()
 	m := shared(t)
-	m.planted()
 	key := m.desk.AddTicket(bait("Acme GmbH"))
 	m.taken(m.says("request.created", key, "Acme GmbH"))
 	for _, id := range []tenant.ID{"acme", "globex"} {
@@ -329,7 +329,6 @@ func TestWhereIsolationFailsTheCanariesStopTheNote(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := shared(t)
-			m.planted()
 			if _, err := m.owner.Exec(t.Context(), breach); err != nil {
 				t.Fatal(err)
 			}

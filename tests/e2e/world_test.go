@@ -84,6 +84,7 @@ type world struct {
 	gate   atomic.Pointer[gate] // where a call is held up; nil for nowhere
 	built  binaries             // the functions that start runs
 	slowly bool                 // what a dead process holds runs out by itself
+	signed sync.Map             // path and body of a webhook to the time.Time at which it was signed
 
 	// In the crash matrix.
 	ticket   string   // of acme
@@ -147,7 +148,7 @@ func buildOn(t *testing.T, db pgtest.DB) *world {
 		"globex": servicedeskplusfake.New(servicedeskplusfake.Options{Dialect: servicedeskplusfake.Cloud, RefreshToken: "key-of-globex", RefreshQuota: 100}),
 	}
 	w.cfg = config.Config{
-		DatabaseURL: secret.New(db.AppURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL),
+		DatabaseURL: secret.New(db.AppURL), DatabaseAdminURL: secret.New(db.AdminURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL),
 		DatabaseConns: 8, RedisURL: secret.New("redis://" + w.redis.Addr()), SealingKey: key,
 		OpenAIBaseURL: modelURL, OpenAIKey: secret.New("sk-model-key"), OpenAIModel: "scripted",
 		WorkerConcurrency: 4, WebhooksPerMinute: 100, DrainTime: 5 * time.Second, LogLevel: "info", LogFormat: "json", Addr: "127.0.0.1:0",
@@ -170,10 +171,8 @@ func (w *world) connect() {
 	for id, desk := range w.desks {
 		s := httptest.NewServer(desk)
 		w.t.Cleanup(func() { s.CloseClientConnections(); s.Close(); desk.Close() })
-		if err := a.Tenants.PutTenant(w.t.Context(), tenant.Tenant{ID: id, Name: strings.ToUpper(string(id)), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}); err != nil {
-			w.t.Fatal(err)
-		}
-		if err := a.Tenants.PutConnection(w.t.Context(), tenant.Connection{
+		installed := tenant.Tenant{ID: id, Name: strings.ToUpper(string(id)), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}
+		if err := a.Office().Install(w.t.Context(), a.AtTheDesk(), installed, tenant.Connection{
 			ID: string(id), Tool: "servicedesk_plus", Signing: []secret.Text{signing(id)}, Routes: map[string]tenant.ID{"": id},
 			Values: values(id, s.URL),
 		}); err != nil {

@@ -129,7 +129,7 @@ func (w *world) postgres(ctx context.Context) error {
 		return err
 	}
 	w.cfg = config.Config{
-		DatabaseURL: as("app_user"), DatabaseQueueURL: as("queue_user"), DatabaseOwnerURL: secret.New(owner), DatabaseConns: 8,
+		DatabaseURL: as("app_user"), DatabaseAdminURL: as("admin_user"), DatabaseQueueURL: as("queue_user"), DatabaseOwnerURL: secret.New(owner), DatabaseConns: 8,
 		SealingKey: key, WorkerConcurrency: 4, WebhooksPerMinute: 1_000_000, LogLevel: "error", LogFormat: "json",
 	}
 	_, err = app.Migrate(ctx, w.cfg)
@@ -157,8 +157,8 @@ func (w *world) install(ctx context.Context) error {
 	}
 	for n := range tenants {
 		id := tenant.ID(tenantName(n))
-		err = errors.Join(err, a.Tenants.PutTenant(ctx, tenant.Tenant{ID: id, Name: string(id), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}))
-		err = errors.Join(err, a.Tenants.PutConnection(ctx, tenant.Connection{
+		t := tenant.Tenant{ID: id, Name: string(id), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}
+		err = errors.Join(err, a.Office().Install(ctx, a.AtTheDesk(), t, tenant.Connection{
 			ID: string(id), Tool: "servicedesk_plus", Signing: []secret.Text{secret.New(signing)}, Routes: map[string]tenant.ID{"": id},
 			Values: integration.Values{"base_url": w.desk.url, "api_key": deskKey},
 		}))

@@ -26,7 +26,7 @@ func (w *world) secrets() map[string]string {
 		"acme's key": apiKey("acme"), "globex' key": apiKey("globex"), "the model's key": w.cfg.OpenAIKey.Reveal(), "the administrator's password": password,
 		"the sealing key": w.material(),
 	}
-	for name, address := range map[string]secret.Text{"app_user's password": w.cfg.DatabaseURL, "queue_user's password": w.cfg.DatabaseQueueURL} {
+	for name, address := range map[string]secret.Text{"app_user's password": w.cfg.DatabaseURL, "queue_user's password": w.cfg.DatabaseQueueURL, "admin_user's password": w.cfg.DatabaseAdminURL} {
 		u, err := url.Parse(address.Reveal())
 		if err != nil {
 			w.t.Fatal("a database has no URL")

@@ -115,7 +115,7 @@ func start(t *testing.T) *world {
 	addr := freeAddr(t)
 	w.url = "http://" + addr
 	w.cfg = config.Config{
-		DatabaseURL: secret.New(db.AppURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL),
+		DatabaseURL: secret.New(db.AppURL), DatabaseAdminURL: secret.New(db.AdminURL), DatabaseQueueURL: secret.New(db.QueueURL), DatabaseOwnerURL: secret.New(db.OwnerURL),
 		DatabaseConns: 8, RedisURL: secret.New("redis://" + w.redis.Addr()), SealingKey: key,
 		OpenAIBaseURL: modelURL, OpenAIKey: secret.New("sk-model-key"), OpenAIModel: "scripted", AdminBasic: secret.New(administrator + ":" + password),
 		WorkerConcurrency: 4, WebhooksPerMinute: 10_000, DrainTime: 5 * time.Second, LogLevel: "debug", LogFormat: "json", Addr: addr,
@@ -163,10 +163,8 @@ func (w *world) connect(id tenant.ID, format string) {
 	w.t.Cleanup(func() { s.CloseClientConnections(); s.Close(); desk.Close() })
 	w.desks[id], w.sites[id] = desk, s.URL
 	settings := tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}, NoteFormat: format}
-	if err := w.app.Tenants.PutTenant(w.t.Context(), tenant.Tenant{ID: id, Name: string(id), Settings: settings}); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.app.Tenants.PutConnection(w.t.Context(), tenant.Connection{
+	installed := tenant.Tenant{ID: id, Name: string(id), Settings: settings}
+	if err := w.app.Office().Install(w.t.Context(), w.app.AtTheDesk(), installed, tenant.Connection{
 		ID: string(id), Tool: "servicedesk_plus", Signing: []secret.Text{signing(id)}, Routes: map[string]tenant.ID{"": id},
 		Values: integration.Values{"base_url": s.URL, "api_key": apiKey(id)},
 	}); err != nil {

@@ -10,14 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/secret"
 )
 
-// Gate signs callers in, by whichever of its ways are set. Sources that fail
-// again and again are refused for a while, whatever they bring.
+// Gate signs callers in, by whichever of its ways are set. Of a source that fails
+// again and again a credential that is not good is answered in another way, and
+// a good one as ever: behind a proxy or NAT one source is many people.
 type Gate struct {
 	// Token gives the principal of an API token that is good, else ErrUnauthorized.
 	Token func(context.Context, Hash) (Principal, error)
@@ -28,10 +28,6 @@ type Gate struct {
 	// Failed counts a failed sign-in of a source, and tells after what time the
 	// source may try again where there were too many. Nil: no limit.
 	Failed func(ctx context.Context, source string) (ok bool, after time.Duration)
-	Now    func() time.Time
-
-	mu      sync.Mutex
-	blocked map[string]time.Time
 }
 
 // LimitedError says that a source failed to sign in too often.
@@ -42,23 +38,15 @@ func (e *LimitedError) Error() string {
 	return fmt.Sprintf("too many failed sign-ins; try again in %s", e.After.Round(time.Second))
 }
 
-// maxBlocked bounds what is remembered; beyond it nobody new is blocked by this
-// process, and each failure is still a failure.
-const maxBlocked = 10_000
-
 // SignIn gives who calls. ErrUnauthorized and *LimitedError are the caller's
-// fault; other errors are not.
+// fault; other errors are not. A request without any credential guesses nothing,
+// and is not counted.
 func (g *Gate) SignIn(r *http.Request) (Principal, error) {
-	source := Source(r.RemoteAddr)
-	if after := g.blockedFor(source); after > 0 {
-		return Principal{}, &LimitedError{after}
-	}
 	p, err := g.principal(r)
-	if !errors.Is(err, ErrUnauthorized) || g.Failed == nil {
+	if !errors.Is(err, ErrUnauthorized) || g.Failed == nil || len(r.Header.Values("Authorization")) == 0 {
 		return p, err
 	}
-	if ok, after := g.Failed(r.Context(), source); !ok {
-		g.block(source, after)
+	if ok, after := g.Failed(r.Context(), Source(r.RemoteAddr)); !ok {
 		return Principal{}, &LimitedError{after}
 	}
 	return Principal{}, err
@@ -91,36 +79,6 @@ func (g *Gate) basic(user, password string) (Principal, error) {
 		return Principal{}, ErrUnauthorized
 	}
 	return Principal{Name: "basic:" + user, All: Admin}, nil
-}
-
-func (g *Gate) blockedFor(source string) time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	until, ok := g.blocked[source]
-	left := until.Sub(g.Now())
-	if ok && left <= 0 {
-		delete(g.blocked, source)
-	}
-	return max(left, 0)
-}
-
-func (g *Gate) block(source string, after time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.Now()
-	if len(g.blocked) >= maxBlocked {
-		for s, until := range g.blocked {
-			if !until.After(now) {
-				delete(g.blocked, s)
-			}
-		}
-	}
-	if g.blocked == nil {
-		g.blocked = map[string]time.Time{}
-	}
-	if len(g.blocked) < maxBlocked {
-		g.blocked[source] = now.Add(after)
-	}
 }
 
 // Source names where a request comes from: the address without its port; of

@@ -30,6 +30,8 @@ type issuer struct {
 	keys    map[string]*rsa.PrivateKey // published
 	fetched int
 	broken  bool
+	hang    chan struct{} // where not nil: discovery waits for it
+	asked   int           // how often discovery was
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -38,8 +40,13 @@ func newIssuer(t *testing.T) *issuer {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		i.mu.Lock()
-		defer i.mu.Unlock()
-		if i.broken {
+		i.asked++
+		broken, hang := i.broken, i.hang
+		i.mu.Unlock()
+		if hang != nil {
+			<-hang
+		}
+		if broken {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
@@ -49,6 +56,10 @@ func newIssuer(t *testing.T) *issuer {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.fetched++
+		if i.broken {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
 		var keys []map[string]string
 		for id, k := range i.keys {
 			keys = append(keys, map[string]string{
@@ -209,29 +220,92 @@ func TestKeysThatAreRotatedAreFetchedAgain(t *testing.T) {
 	}
 }
 
+func (i *issuer) set(broken bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.broken = broken
+}
+
 func TestAnIssuerThatDoesNotAnswerIsNobodysFaultAndAskedAgain(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
 	key := i.rotate(t, "one")
-	i.mu.Lock()
-	i.broken = true
-	i.mu.Unlock()
+	i.set(true)
+	clock := now
 	oidc := i.open()
+	oidc.Now = func() time.Time { return clock }
 	token := sign(t, "RS256", "one", key, i.claims(nil))
-	if _, err := oidc.Principal(t.Context(), token); err == nil || errors.Is(err, access.ErrUnauthorized) {
-		t.Errorf("err = %v, want one that is not the caller's fault", err)
+	for range 3 {
+		if _, err := oidc.Principal(t.Context(), token); err == nil || errors.Is(err, access.ErrUnauthorized) {
+			t.Errorf("err = %v, want one that is not the caller's fault", err)
+		}
 	}
 	i.mu.Lock()
-	i.broken = false
+	asked := i.asked
 	i.mu.Unlock()
+	if asked != 1 {
+		t.Errorf("an issuer that is down is asked %d times at once", asked)
+	}
+	i.set(false)
+	clock = clock.Add(5 * time.Second)
 	// The keys must outlive the request that fetched them.
 	ctx, cancel := context.WithCancel(t.Context())
 	if _, err := oidc.Principal(ctx, token); err != nil {
 		t.Error(err)
 	}
 	cancel()
-	i.rotate(t, "two")
-	if _, err := oidc.Principal(t.Context(), sign(t, "RS256", "two", i.keys["two"], i.claims(nil))); err != nil {
+	key = i.rotate(t, "two")
+	second := sign(t, "RS256", "two", key, i.claims(nil))
+	if _, err := oidc.Principal(t.Context(), second); err != nil {
 		t.Error(err)
+	}
+	// A key that is not known yet, while the keys do not answer.
+	key = i.rotate(t, "three")
+	i.set(true)
+	third := sign(t, "RS256", "three", key, i.claims(nil))
+	if _, err := oidc.Principal(t.Context(), third); err == nil || errors.Is(err, access.ErrUnauthorized) {
+		t.Errorf("err = %v, want one that is not the caller's fault", err)
+	}
+	if _, err := oidc.Principal(t.Context(), second); err != nil {
+		t.Errorf("a token whose key is known: %v", err)
+	}
+	i.set(false)
+	if _, err := oidc.Principal(t.Context(), third); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAnIssuerThatHangsHoldsNobodyLongerThanTheyWait: who is not known yet must
+// not be able to make a queue.
+func TestAnIssuerThatHangsHoldsNobodyLongerThanTheyWait(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	key := i.rotate(t, "one")
+	i.hang = make(chan struct{})
+	oidc := i.open()
+	token := sign(t, "RS256", "one", key, i.claims(nil))
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range 20 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := oidc.Principal(ctx, token); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, access.ErrUnauthorized) {
+				t.Errorf("err = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("20 callers who wait 50 ms took %s", took)
+	}
+	close(i.hang)
+	if _, err := oidc.Principal(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.asked != 1 {
+		t.Errorf("it was asked %d times", i.asked)
 	}
 }

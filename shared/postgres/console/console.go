@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/deskhand/deskhand/shared/admin/access"
 	"github.com/deskhand/deskhand/shared/audit"
@@ -15,7 +16,8 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// Store is admin.Tokens, and what the gate asks about a token.
+// Store is admin.Tokens, and what the gate asks about a token. DB is that of
+// administrators.
 type Store struct{ DB *postgres.DB }
 
 // SignIn gives the principal of the token with this hash, or
@@ -41,6 +43,9 @@ func (s Store) AddToken(ctx context.Context, t access.Token, h access.Hash, e au
 	return s.change(ctx, "add token "+t.ID, t.Tenants, e, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT add_token($1, $2, $3, $4, $5, $6, $7)`,
 			t.ID, h[:], postgres.Text(t.Name), t.Role.String(), t.Tenants, postgres.Text(t.CreatedBy), t.Expires)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23503" { // foreign_key_violation
+			return fmt.Errorf("%s: %w", e.Message, tenant.ErrUnknown)
+		}
 		return err
 	})
 }
@@ -80,7 +85,8 @@ func (s Store) RevokeToken(ctx context.Context, t access.Token, e audit.Event) e
 	})
 }
 
-// change does it, with the event in the trail of the tenants.
+// change does it, with the event in the trail of the tenants, or of the
+// installation where there are none.
 func (s Store) change(ctx context.Context, what string, ids []tenant.ID, e audit.Event, do func(pgx.Tx) error) error {
 	err := pgx.BeginFunc(ctx, s.DB.Pool, func(tx pgx.Tx) error {
 		if err := do(tx); err != nil {

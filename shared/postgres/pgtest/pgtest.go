@@ -28,10 +28,11 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// DB is the database of one test, by the URLs of three roles.
+// DB is the database of one test, by the URLs of its roles.
 type DB struct {
 	OwnerURL string // owns the schema
 	AppURL   string // app_user, held by row-level security
+	AdminURL string // admin_user, which may administer besides
 	QueueURL string // queue_user
 }
 
@@ -39,8 +40,8 @@ type DB struct {
 // server is that of TEST_DATABASE_URL (its owner's URL), else one that this
 // process starts and that ends with it.
 //
-// app_user and queue_user get a fixed password on that server: never point
-// TEST_DATABASE_URL at one that matters.
+// The roles get a fixed password on that server: never point TEST_DATABASE_URL
+// at one that matters.
 func New(t testing.TB) DB {
 	t.Helper()
 	s, err := shared()
@@ -53,6 +54,7 @@ func New(t testing.TB) DB {
 	return DB{
 		OwnerURL: s.url(name, s.owner.User),
 		AppURL:   s.url(name, url.UserPassword("app_user", password)),
+		AdminURL: s.url(name, url.UserPassword("admin_user", password)),
 		QueueURL: s.url(name, url.UserPassword("queue_user", password)),
 	}
 }
@@ -60,10 +62,21 @@ func New(t testing.TB) DB {
 // App opens the database as app_user, as the product does, until t ends.
 func (db DB) App(t testing.TB) *postgres.DB {
 	t.Helper()
-	app, err := postgres.Open(context.Background(), db.AppURL, 8)
-	must(t, "open as app_user", err)
-	t.Cleanup(app.Close)
-	return app
+	return open(t, db.AppURL)
+}
+
+// Admin opens the database as admin_user, as the admin API does, until t ends.
+func (db DB) Admin(t testing.TB) *postgres.DB {
+	t.Helper()
+	return open(t, db.AdminURL)
+}
+
+func open(t testing.TB, url string) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(context.Background(), url, 8)
+	must(t, "open", err)
+	t.Cleanup(db.Close)
+	return db
 }
 
 // Owner opens the database as its owner, who sees every row, until t ends.
@@ -78,9 +91,9 @@ func (db DB) Owner(t testing.TB) *pgxpool.Pool {
 // AddTenants adds tenants that have nothing but a name.
 func (db DB) AddTenants(t testing.TB, ids ...tenant.ID) {
 	t.Helper()
-	app := db.App(t)
+	admin := db.Admin(t)
 	for _, id := range ids {
-		must(t, "add tenant "+string(id), app.InTenant(t.Context(), id, func(tx pgx.Tx) error {
+		must(t, "add tenant "+string(id), admin.InTenant(t.Context(), id, func(tx pgx.Tx) error {
 			_, err := tx.Exec(t.Context(), "INSERT INTO tenant_configs (tenant_id, name) VALUES ($1, $1)", string(id))
 			return err
 		}))
@@ -110,7 +123,7 @@ func must(t testing.TB, what string, err error) {
 	}
 }
 
-const password = "deskhand-test" // of app_user and queue_user, on a server for tests
+const password = "deskhand-test" // of the roles, on a server for tests
 
 // server is where the databases are made.
 type server struct {
@@ -194,8 +207,8 @@ func (s server) makeTemplate(ctx context.Context) (template string, err error) {
 			return "", err
 		}
 	}
-	return template, postgres.EnsureLogin(ctx, s.owner.String(),
-		s.url("postgres", url.UserPassword("app_user", password)), s.url("postgres", url.UserPassword("queue_user", password)))
+	return template, postgres.EnsureLogin(ctx, s.owner.String(), s.url("postgres", url.UserPassword("app_user", password)),
+		s.url("postgres", url.UserPassword("admin_user", password)), s.url("postgres", url.UserPassword("queue_user", password)))
 }
 
 // migrate makes the template under another name first: a name that is there

@@ -24,37 +24,21 @@ type Rights struct{ DB *postgres.DB }
 // for a web page.
 const patience = "SET LOCAL statement_timeout = '30min'; SET LOCAL idle_in_transaction_session_timeout = '30min'"
 
-const (
-	countSQL = `SELECT name, counted FROM tenant_rows()`
-	ownSQL   = `
-SELECT id FROM directory_connections() WHERE routes <> '{}'
-  AND NOT EXISTS (SELECT FROM jsonb_each_text(routes) r WHERE r.value <> current_tenant()) ORDER BY id`
-)
+const countSQL = `SELECT name, counted FROM tenant_rows()`
 
-// Erase deletes the tenant: its rows, its routes, and the connections that serve
-// nobody else, with their credentials and signing secrets. All of it or
-// nothing. The rows are counted before, and, once all is committed, again: that
-// is the proof. An entry without the tenant's name stays in the table erasures.
-// tenant.ErrUnknown where there is no such tenant.
+// Erase deletes the tenant: its rows, its routes, its API tokens, and the
+// connections that serve nobody else, with their credentials and signing secrets.
+// All of it or nothing. The rows are counted before, and, once all is committed,
+// again: that is the proof. An entry without the tenant's name stays in the table
+// erasures. tenant.ErrUnknown where there is no such tenant.
 func (r Rights) Erase(ctx context.Context, id tenant.ID, actor string) (audit.Erasure, error) {
 	var done audit.Erasure
 	var before, after map[string]int64
-	err := r.DB.InTenant(ctx, id, func(tx pgx.Tx) (err error) {
-		if _, err = tx.Exec(ctx, patience); err != nil {
+	err := r.DB.InTenant(ctx, id, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, patience); err != nil {
 			return err
 		}
-		if before, err = counts(ctx, tx); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, ownSQL)
-		if err != nil {
-			return err
-		}
-		if done.Connections, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, "SELECT erase_tenant($1)", actor)
-		return err
+		return tx.QueryRow(ctx, "SELECT counts, gone FROM erase_tenant($1)", actor).Scan(&before, &done.Connections)
 	})
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "P0002" { // no_data_found
 		err = tenant.ErrUnknown
@@ -96,51 +80,56 @@ SELECT jsonb_build_object('id', c.id, 'tool', c.tool, 'disabled', c.disabled, 'a
     (SELECT jsonb_agg(r.key ORDER BY r.key) FROM jsonb_each_text(c.routes) r WHERE r.value = current_tenant()))::text
 FROM directory_connections() c WHERE EXISTS (SELECT FROM jsonb_each_text(c.routes) r WHERE r.value = current_tenant()) ORDER BY c.id`
 	// A tenant that knew its canary could have another's notes blocked.
-	noDecoy   = `NOT EXISTS (SELECT FROM canaries c WHERE strpos((to_jsonb(t) - $1::text[])::text, c.token) > 0)`
-	existsSQL = `SELECT EXISTS (SELECT FROM tenant_configs WHERE tenant_id = current_tenant())`
+	noDecoy = `NOT EXISTS (SELECT FROM canaries c WHERE strpos((to_jsonb(t) - $1::text[])::text, c.token) > 0)`
 )
 
 // Export calls put with every row of the tenant, as JSON, table by table, as
 // they were at one moment; of a connection, with what concerns this tenant. The
 // decoys with its canary are left out, and so are columns with secrets, whose
-// names it gives. It ends with put's error. tenant.ErrUnknown where
-// there is no such tenant.
+// names it gives. It ends with put's error. The trail tells of it before the
+// first row, for who stops in the middle has read, and again at the end.
+// tenant.ErrUnknown where there is no such tenant.
 func (r Rights) Export(ctx context.Context, id tenant.ID, actor string, put func(table, row string) error) (left []string, err error) {
-	err = r.DB.InTenant(ctx, id, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "+patience); err != nil {
-			return err
-		}
-		var there bool
-		if err := tx.QueryRow(ctx, existsSQL).Scan(&there); err != nil {
-			return err
-		}
-		if !there {
-			return tenant.ErrUnknown
-		}
-		tables, err := tablesOf(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, t := range tables {
-			sql := fmt.Sprintf("SELECT (to_jsonb(t) - $1::text[])::text FROM %s t WHERE tenant_id = current_tenant() AND %s",
-				pgx.Identifier{t.name}.Sanitize(), noDecoy)
-			if err := each(ctx, tx, sql, []any{t.secrets}, func(row string) error { return put(t.name, row) }); err != nil {
-				return fmt.Errorf("table %s: %w", t.name, err)
+	e := audit.Event{Operation: audit.TenantExported, Actor: actor, Status: audit.Started}
+	err = r.DB.InTenant(ctx, id, func(tx pgx.Tx) error { return postgres.Record(ctx, tx, e) })
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "23503" { // foreign_key_violation: it has no trail
+		err = tenant.ErrUnknown
+	}
+	if err == nil {
+		err = r.DB.InTenant(ctx, id, func(tx pgx.Tx) (err error) {
+			if left, err = export(ctx, tx, put); err != nil {
+				return err
 			}
-			for _, column := range t.secrets {
-				left = append(left, t.name+"."+column)
-			}
-		}
-		left = append(left, "connections.sealed_values", "connections.sealed_signing")
-		if err := each(ctx, tx, connectionsSQL, nil, func(row string) error { return put("connections", row) }); err != nil {
-			return err
-		}
-		return postgres.Record(ctx, tx, audit.Event{Operation: audit.TenantExported, Actor: actor, Status: audit.Success})
-	})
+			e.Status = audit.Success
+			return postgres.Record(ctx, tx, e)
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("rights: export tenant %s: %w", id, err)
 	}
 	return left, nil
+}
+
+func export(ctx context.Context, tx pgx.Tx, put func(table, row string) error) (left []string, err error) {
+	if _, err := tx.Exec(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "+patience); err != nil {
+		return nil, err
+	}
+	tables, err := tablesOf(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tables {
+		sql := fmt.Sprintf("SELECT (to_jsonb(t) - $1::text[])::text FROM %s t WHERE tenant_id = current_tenant() AND %s",
+			pgx.Identifier{t.name}.Sanitize(), noDecoy)
+		if err := each(ctx, tx, sql, []any{t.secrets}, func(row string) error { return put(t.name, row) }); err != nil {
+			return nil, fmt.Errorf("table %s: %w", t.name, err)
+		}
+		for _, column := range t.secrets {
+			left = append(left, t.name+"."+column)
+		}
+	}
+	left = append(left, "connections.sealed_values", "connections.sealed_signing")
+	return left, each(ctx, tx, connectionsSQL, nil, func(row string) error { return put("connections", row) })
 }
 
 type table struct {

@@ -39,7 +39,11 @@ INSERT INTO corpus_terms VALUES ('$1', 'ticket', 'printer', 1);
 INSERT INTO model_use VALUES ('$1', '2026-03-22', 100);
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now());
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop');
-INSERT INTO audit_events (tenant_id, operation, actor, status) VALUES ('$1', 'seed', 'test', 'success')`
+INSERT INTO audit_events (tenant_id, operation, actor, status) VALUES ('$1', 'seed', 'test', 'success');
+INSERT INTO api_tokens (id, hash, name, role, tenants, created_by, expires_at) VALUES
+    (md5('$1'), sha256('$1'), 'n', 'admin', '{$1}', 'test', now() + interval '1 day');
+INSERT INTO api_tokens (id, hash, name, role, tenants, created_by, expires_at) VALUES
+    ('ofbothofthem', sha256('both'), 'n', 'admin', '{acme,globex}', 'test', now() + interval '1 day') ON CONFLICT DO NOTHING`
 
 // laterSQL is a table of a later migration, whose rows keep those of another
 // from being deleted first.
@@ -58,7 +62,7 @@ func setUp(t *testing.T) (rights.Rights, *pgxpool.Pool) {
 		run(t, owner, strings.ReplaceAll(seedSQL, "$1", id))
 		run(t, owner, fmt.Sprintf("INSERT INTO aaa_later VALUES ('%s', %d); INSERT INTO zzz_later VALUES ('%s', %d)", id, i, id, i))
 	}
-	return rights.Rights{DB: db.App(t)}, owner
+	return rights.Rights{DB: db.Admin(t)}, owner
 }
 
 func run(t *testing.T, owner *pgxpool.Pool, sql string) {
@@ -104,6 +108,10 @@ func TestErasingOneTenantLeavesTheOtherToTheRow(t *testing.T) {
 	if len(before) < 17 {
 		t.Fatalf("globex has rows in %d tables only: add the new ones to seedSQL", len(before))
 	}
+	for i, row := range before["api_tokens"] { // the token of both loses acme
+		before["api_tokens"][i] = strings.Replace(row, `"{acme,globex}"`, "{globex}", 1)
+	}
+	slices.Sort(before["api_tokens"])
 	done, err := r.Erase(t.Context(), "acme", "cli:anna")
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +129,7 @@ func TestErasingOneTenantLeavesTheOtherToTheRow(t *testing.T) {
 		}
 		counted[c.Table] = c.Before
 	}
-	if counted["enhancement_history"] != 3 || counted["connections"] != 1 || counted["connection_tenants"] != 2 || counted["zzz_later"] != 1 || len(counted) < 17 {
+	if counted["enhancement_history"] != 3 || counted["connections"] != 1 || counted["connection_tenants"] != 2 || counted["zzz_later"] != 1 || counted["api_tokens"] != 2 || len(counted) < 17 {
 		t.Errorf("counted %v", counted)
 	}
 	if !cmp.Equal(done.Connections, []string{"acme"}) {
@@ -163,6 +171,49 @@ func TestErasingWhoIsNotThereIsAnErrorAndChangesNothing(t *testing.T) {
 	r.DB.Close()
 	if _, err := r.Erase(t.Context(), "globex", "x"); err == nil {
 		t.Error("erased without a database")
+	}
+}
+
+// TestAnErasureHoldsUpNobodyElse has a transaction that erased acme and does not
+// end: others set up their connections meanwhile, and acme gets no new ones.
+func TestAnErasureHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	r, _ := setUp(t)
+	change := func(sql string) error {
+		return pgx.BeginFunc(t.Context(), r.DB.Pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), "SET LOCAL lock_timeout = '300ms'"); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), sql)
+			return err
+		})
+	}
+	const (
+		ofGlobex = "SELECT write_connection('globex', 1, 'jira', '', '', false, '', false, '{\"\"}', '{globex}')"
+		ofAcme   = "SELECT write_connection('acme-2', 0, 'jira', '', '', false, '', false, '{\"\"}', '{acme}')"
+		token    = "SELECT add_token('aaaaaaaa', sha256('x'), 'x', 'admin', '{acme}', 'x', now() + interval '1 day')"
+	)
+	err := r.DB.InTenant(t.Context(), "acme", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "SELECT erase_tenant('x')"); err != nil {
+			return err
+		}
+		if err := change(ofGlobex); err != nil {
+			t.Errorf("a connection of globex: %v", err)
+		}
+		for _, sql := range []string{ofAcme, token} {
+			if err := change(sql); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+				t.Errorf("%s: %v, want it to wait", sql, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{ofAcme, token} {
+		if err := change(sql); err == nil || !strings.Contains(err.Error(), "tenant acme is not there") {
+			t.Errorf("%s, once it is erased: %v", sql, err)
+		}
 	}
 }
 
@@ -260,6 +311,7 @@ func TestExportHasEveryRowOfTheTenantAndNoSecret(t *testing.T) {
 	}
 	want := rowsOf(t, owner, "acme")
 	delete(want, "unmapped_accounts")
+	delete(want, "api_tokens") // the installation's
 	for table, rows := range want {
 		n := len(rows)
 		switch table {
@@ -286,12 +338,17 @@ func TestExportHasEveryRowOfTheTenantAndNoSecret(t *testing.T) {
 
 func TestExportEndsWithTheFirstError(t *testing.T) {
 	t.Parallel()
-	r, _ := setUp(t)
+	r, owner := setUp(t)
 	full := errors.New("no space left")
 	n := 0
 	put := func(string, string) error { n++; return full }
 	if _, err := r.Export(t.Context(), "acme", "x", put); !errors.Is(err, full) || n != 1 {
 		t.Errorf("%v after %d rows", err, n)
+	}
+	var trail string // who stops has read
+	err := owner.QueryRow(t.Context(), "SELECT string_agg(status, ' ') FROM audit_events WHERE operation = 'tenant_exported' AND tenant_id = 'acme'").Scan(&trail)
+	if err != nil || trail != "started" {
+		t.Errorf("the trail of an export that was stopped: %q, %v", trail, err)
 	}
 	if _, err := r.Export(t.Context(), "nobody", "x", put); !errors.Is(err, tenant.ErrUnknown) || n != 1 {
 		t.Errorf("nobody: %v, %d rows", err, n)

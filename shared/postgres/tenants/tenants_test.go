@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/deskhand/deskhand/shared/admin"
+	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/postgres/pgtest"
@@ -94,7 +97,7 @@ func TestConnectionIsPutWholeOrNotAtAll(t *testing.T) {
 		c := msp
 		c.Tool = "changed"
 		tc.change(&c)
-		err := s.PutConnection(t.Context(), c)
+		err := putConnection(t, s, c)
 		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
@@ -102,31 +105,37 @@ func TestConnectionIsPutWholeOrNotAtAll(t *testing.T) {
 			t.Errorf("%s: %v, want tenant.ErrUnknown for a tenant that is not there, and only then", name, err)
 		}
 	}
-	if err := s.PutTenant(t.Context(), tenant.Tenant{ID: "No"}); err == nil {
+	if err := putTenant(t, s, tenant.Tenant{ID: "No"}); err == nil {
 		t.Error("a bad tenant id was put")
 	}
 	wantSame(t, map[string]tenant.Connection{"msp": msp}, directory(t, s).Connections)
 }
 
-func TestConcurrentPutsLeaveOneOfThem(t *testing.T) {
+// TestOfConcurrentChangesOneCounts has all of them read the same version.
+func TestOfConcurrentChangesOneCounts(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	put(t, s, acme, globex)
+	put(t, s, acme, globex, msp)
+	o := tenants.Office{Store: s}
 	var wg sync.WaitGroup
+	var written atomic.Int32
 	for i := range 8 {
 		wg.Go(func() {
 			c := msp
 			c.Tool = fmt.Sprint("tool", i)
 			c.Routes = map[string]tenant.ID{"a": "acme", "g": "globex", c.Tool: "acme"}
-			if err := s.PutConnection(t.Context(), c); err != nil {
+			_, err := o.WriteConnection(t.Context(), admin.Version[tenant.Connection]{Value: c, Number: 1}, change)
+			if err == nil {
+				written.Add(1)
+			} else if !errors.Is(err, admin.ErrConflict) {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	got := directory(t, s).Connections["msp"]
-	if got.Routes[got.Tool] != "acme" || len(got.Routes) != 3 {
-		t.Errorf("tool %s has routes %v", got.Tool, got.Routes)
+	if got.Routes[got.Tool] != "acme" || len(got.Routes) != 3 || written.Load() != 1 {
+		t.Errorf("%d were written; tool %s has routes %v", written.Load(), got.Tool, got.Routes)
 	}
 }
 
@@ -219,7 +228,7 @@ func TestDirectoryWithoutDatabaseIsNotLoaded(t *testing.T) {
 func newStore(t *testing.T) (tenants.Store, pgtest.DB) {
 	t.Helper()
 	db := pgtest.New(t)
-	return tenants.Store{DB: db.App(t), Box: newBox(t)}, db
+	return tenants.Store{DB: db.Admin(t), Box: newBox(t)}, db
 }
 
 func newBox(t *testing.T) secret.Box {
@@ -242,14 +251,38 @@ func put(t *testing.T, s tenants.Store, all ...any) {
 		var err error
 		switch v := one.(type) {
 		case tenant.Tenant:
-			err = s.PutTenant(t.Context(), v)
+			err = putTenant(t, s, v)
 		case tenant.Connection:
-			err = s.PutConnection(t.Context(), v)
+			err = putConnection(t, s, v)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func putTenant(t *testing.T, s tenants.Store, v tenant.Tenant) error {
+	t.Helper()
+	o := tenants.Office{Store: s}
+	before, err := o.ReadTenant(t.Context(), v.ID)
+	if err != nil && !errors.Is(err, tenant.ErrUnknown) {
+		return err
+	}
+	_, err = o.WriteTenant(t.Context(), admin.Version[tenant.Tenant]{Value: v, Number: before.Number}, audit.Event{Operation: audit.TenantChanged, Actor: "cli:anna", Status: audit.Success})
+	return err
+}
+
+// putConnection writes over whatever is there.
+func putConnection(t *testing.T, s tenants.Store, c tenant.Connection) error {
+	t.Helper()
+	o := tenants.Office{Store: s}
+	before, err := o.ReadConnection(t.Context(), c.ID)
+	if err != nil && !errors.Is(err, tenant.ErrUnknown) && !errors.Is(err, admin.ErrDamaged) {
+		return err
+	}
+	e := audit.Event{Ticket: c.ID, Operation: audit.ConnectionChanged, Actor: "cli:anna", Status: audit.Success}
+	_, err = o.WriteConnection(t.Context(), admin.Version[tenant.Connection]{Value: c, Number: before.Number}, e)
+	return err
 }
 
 func directory(t *testing.T, s tenants.Store) tenant.Directory {

@@ -9,19 +9,18 @@ import (
 )
 
 // TestChangesAreInTheTrailOfWhomTheyConcern: who a shared connection no longer
-// serves is told, too; what changes nothing is not recorded.
+// serves is told, too; what fails is not recorded.
 func TestChangesAreInTheTrailOfWhomTheyConcern(t *testing.T) {
 	t.Parallel()
 	s, db := newStore(t)
-	s.Actor = "cli:anna"
 	initech := tenant.Tenant{ID: "initech", Name: "Initech"}
-	put(t, s, acme, globex, initech, acme)
+	put(t, s, acme, globex, initech)
 	moved := msp
 	moved.Routes = map[string]tenant.ID{"Initech": "initech", "Globex": "globex"}
 	put(t, s, msp, moved)
 	bad := msp
 	bad.Routes = map[string]tenant.ID{"a": "nobody"}
-	if err := s.PutConnection(t.Context(), bad); err == nil {
+	if err := putConnection(t, s, bad); err == nil {
 		t.Error("a connection of nobody was put")
 	}
 	var got []string

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,14 +15,9 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// Office reads and writes one tenant or connection with its version. It is
-// admin.Tenants and admin.Connections.
+// Office reads and writes one tenant or connection with its version, as the role
+// of administrators. It is admin.Tenants and admin.Connections.
 type Office struct{ Store }
-
-// execer is the pool or a transaction.
-type execer interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}
 
 const readTenantSQL = `SELECT name, settings, disabled, version FROM tenant_configs WHERE tenant_id = current_tenant()`
 
@@ -83,54 +76,69 @@ func (o Office) WriteTenant(ctx context.Context, v admin.Version[tenant.Tenant],
 	return number, nil
 }
 
-// ReadConnection implements admin.Connections. The version is read first: where
-// the connection changes in between, it is too old, and a change with it fails.
+const readConnectionSQL = `
+SELECT tool, sealed_values, sealed_signing, allow_plain, verify, disabled, routes, version FROM read_connection($1)`
+
+// ReadConnection implements admin.Connections.
 func (o Office) ReadConnection(ctx context.Context, id string) (admin.Version[tenant.Connection], error) {
-	var v admin.Version[tenant.Connection]
-	var number *int
-	if err := o.DB.Pool.QueryRow(ctx, `SELECT connection_version($1)`, postgres.Text(id)).Scan(&number); err != nil {
-		return v, fmt.Errorf("tenants: read connection: %w", err)
-	}
-	// Also where there is none: else the time would tell that to who may not know.
-	d, err := o.Directory(ctx)
-	if number == nil {
+	v := admin.Version[tenant.Connection]{Value: tenant.Connection{ID: id}}
+	var row stored
+	err := o.DB.Pool.QueryRow(ctx, readConnectionSQL, postgres.Text(id)).Scan(
+		&v.Value.Tool, &row.values, &row.signing, &row.plain, &row.verify, &v.Value.Disabled, &row.routes, &v.Number)
+	if errors.Is(err, pgx.ErrNoRows) {
 		return v, fmt.Errorf("tenants: read connection: %w", tenant.ErrUnknown)
 	}
-	found, ok := d.Connections[id]
-	if !ok {
-		if err == nil { // gone meanwhile
-			err = tenant.ErrUnknown
-		}
-		return v, fmt.Errorf("tenants: read connection %s: %w", id, err)
+	if err != nil {
+		return v, fmt.Errorf("tenants: read connection: %w", err)
 	}
-	return admin.Version[tenant.Connection]{Value: found, Number: *number}, nil
+	if v.Value, err = o.open(v.Value, row); err != nil {
+		return v, fmt.Errorf("tenants: read connection %s: %w: %w", id, admin.ErrDamaged, err)
+	}
+	return v, nil
 }
 
-// WriteConnection implements admin.Connections. The trail gets an entry for each
-// tenant that the connection served or serves now.
+const writeConnectionSQL = `SELECT write_connection($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+// WriteConnection implements admin.Connections, all or nothing.
 func (o Office) WriteConnection(ctx context.Context, v admin.Version[tenant.Connection], e audit.Event) (int, error) {
-	err := pgx.BeginFunc(ctx, o.DB.Pool, func(tx pgx.Tx) error {
-		var number int
-		if err := tx.QueryRow(ctx, `SELECT lock_connection($1)`, v.Value.ID).Scan(&number); err != nil {
-			return err
-		}
-		switch {
-		case number != v.Number && v.Number == 0:
-			return admin.ErrExists
-		case number != v.Number:
-			return admin.ErrConflict
-		}
-		served, err := ownersOf(ctx, tx, v.Value.ID)
-		if err != nil {
-			return err
-		}
-		if err := o.putConnection(ctx, tx, v.Value); err != nil {
-			return err
-		}
-		return postgres.RecordFor(ctx, tx, e, slices.AppendSeq(served, maps.Values(v.Value.Routes))...)
-	})
+	err := v.Value.CheckRoutes()
+	if err == nil {
+		err = o.writeConnection(ctx, v, e)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("tenants: write connection %s: %w", v.Value.ID, err)
 	}
 	return v.Number + 1, nil
+}
+
+func (o Office) writeConnection(ctx context.Context, v admin.Version[tenant.Connection], e audit.Event) error {
+	c := v.Value
+	values, signing, err := o.seal(c)
+	if err != nil {
+		return err
+	}
+	accounts, owners := make([]string, 0, len(c.Routes)), make([]string, 0, len(c.Routes))
+	for account, id := range c.Routes {
+		accounts, owners = append(accounts, account), append(owners, string(id))
+	}
+	verify, plain := c.Verify, c.Verify == tenant.VerifyPlain
+	if plain {
+		verify = tenant.VerifyHMAC // allow_plain alone says it, as it did before there were profiles
+	}
+	return pgx.BeginFunc(ctx, o.DB.Pool, func(tx pgx.Tx) error {
+		var concerned []tenant.ID
+		err := tx.QueryRow(ctx, writeConnectionSQL, c.ID, v.Number, c.Tool, values, signing, plain, string(verify), c.Disabled, accounts, owners).Scan(&concerned)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23503" { // foreign_key_violation
+			return fmt.Errorf("%s: %w: add the tenant first", e.Message, tenant.ErrUnknown)
+		}
+		switch {
+		case err != nil:
+			return err
+		case concerned == nil && v.Number == 0:
+			return admin.ErrExists
+		case concerned == nil:
+			return admin.ErrConflict
+		}
+		return postgres.RecordFor(ctx, tx, e, concerned...)
+	})
 }

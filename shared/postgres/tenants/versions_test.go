@@ -95,15 +95,21 @@ func TestAConnectionIsWrittenOnlyOverTheVersionThatWasRead(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatCannotBeOpenedIsNotUnknown(t *testing.T) {
+func TestAConnectionThatCannotBeOpenedHasItsRoutesAndNoSecret(t *testing.T) {
 	t.Parallel()
 	s, db := newStore(t)
-	put(t, s, acme, globex, single)
-	if _, err := db.Owner(t).Exec(t.Context(), "UPDATE connections SET sealed_values = 'damaged'"); err != nil {
+	put(t, s, acme, globex, msp)
+	if _, err := db.Owner(t).Exec(t.Context(), "UPDATE connections SET sealed_signing = 'damaged'"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := tenants.Office{Store: s}.ReadConnection(t.Context(), single.ID)
-	if err == nil || errors.Is(err, tenant.ErrUnknown) || !strings.Contains(err.Error(), single.ID) {
+	v, err := tenants.Office{Store: s}.ReadConnection(t.Context(), msp.ID)
+	if !errors.Is(err, admin.ErrDamaged) || errors.Is(err, tenant.ErrUnknown) || !strings.Contains(err.Error(), msp.ID) {
 		t.Errorf("err = %v", err)
+	}
+	want := msp
+	want.Values, want.Signing = nil, nil
+	wantSame(t, want, v.Value)
+	if v.Number != 1 {
+		t.Errorf("version %d", v.Number)
 	}
 }

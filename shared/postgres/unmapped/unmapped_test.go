@@ -91,7 +91,7 @@ INSERT INTO connection_tenants VALUES ('acme', 'msp', 'Acme Ltd'), ('globex', 'w
 	if err != nil {
 		t.Fatal(err)
 	}
-	return unmapped.Store{DB: db.App(t)}, owner
+	return unmapped.Store{DB: db.Admin(t)}, owner
 }
 
 func note(t *testing.T, s unmapped.Store, connection, account string) {

@@ -40,7 +40,7 @@ var Kind = integration.Kind[ticketing.Tool]{
 		{Name: "accounts_url", Label: "Accounts address", Help: "Cloud: of your data centre, such as https://accounts.zoho.eu.", URL: true},
 		{Name: "note_wrapper", Label: "Note key", Help: "How this build names a note in its API; the other name is tried once if it is refused.", Options: []string{wrapNote, wrapRequestNote}},
 		{Name: "closed_status", Label: "Closed statuses", Help: "The names of the statuses that end a request, separated by commas.", Default: "Closed,Resolved"},
-		{Name: "account_field", Label: "Account field", Help: "Path of the field of a request that says which client it belongs to.", Default: "account.name"},
+		{Name: "account_field", Label: "Account field", Help: "Path of the field of a request that says which client it belongs to.", Default: "account.name", Routes: true},
 		{Name: "ticket_url", Label: "Request link", Help: "Page of a request for people; {base}, {portal}, {id} and {number} are put in. Empty: the product's usual page."},
 		{Name: "article_url", Label: "Solution link", Help: "Page of a solution for people, as above."},
 	},

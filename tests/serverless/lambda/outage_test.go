@@ -38,8 +38,11 @@ func server(t *testing.T) (*pgserver.Server, pgtest.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User = url.UserPassword("app_user", "of-this-test")
-	return s, pgtest.DB{OwnerURL: owner, AppURL: u.String()}
+	as := func(role string) string {
+		u.User = url.UserPassword(role, "of-this-test")
+		return u.String()
+	}
+	return s, pgtest.DB{OwnerURL: owner, AppURL: as("app_user"), AdminURL: as("admin_user")}
 }
 
 func TestWebhooksAreTakenWithoutPostgresAndWithoutRedis(t *testing.T) {
@@ -52,7 +55,7 @@ func TestWebhooksAreTakenWithoutPostgresAndWithoutRedis(t *testing.T) {
 	takes := func(id tenant.ID) {
 		t.Helper()
 		start := time.Now()
-		code, answer, _ := send(warm, request(id, signing(id), w.desks[id].AddTicket(printing)))
+		code, answer, _ := send(warm, request(id, signing(id), w.desks[id].AddTicket(printing), time.Now()))
 		job, _ := answer["job_id"].(string)
 		if code != http.StatusAccepted || job == "" || taken[job] {
 			t.Fatalf("%d %v\n%s", code, answer, w.log)
@@ -84,13 +87,13 @@ func TestWebhooksAreTakenWithoutPostgresAndWithoutRedis(t *testing.T) {
 	if s := warm.Function.(*lambdaruntime.Function).Stats(); s.Cold != 1 {
 		t.Errorf("%+v, want one instance", s)
 	}
-	if code, answer, _ := send(warm, request("acme", signing("globex"), "43")); code != http.StatusUnauthorized {
+	if code, answer, _ := send(warm, request("acme", signing("globex"), "43", time.Now())); code != http.StatusUnauthorized {
 		t.Errorf("a forgery during the outage: %d %v", code, answer)
 	}
 
 	cold := lambdaruntime.Gateway{Function: w.deploy("webhook")}
 	for range 2 {
-		code, answer, header := send(cold, request("acme", signing("acme"), "44"))
+		code, answer, header := send(cold, request("acme", signing("acme"), "44", time.Now()))
 		if code != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
 			t.Errorf("a cold function answers %d %v, want 503 and Retry-After, never 401", code, answer)
 		}

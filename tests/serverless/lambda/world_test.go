@@ -93,6 +93,7 @@ type world struct {
 	library   *sqs.Queue
 	model     *llmtest.Server
 	desks     map[tenant.ID]*desk
+	signed    sync.Map // tenant and ticket of a webhook to the time.Time at which it was signed
 }
 
 // desk is a ServiceDesk Plus that can be made to fail for one ticket.
@@ -142,7 +143,7 @@ func buildOn(t *testing.T, db pgtest.DB) *world {
 	}
 	keep.Log(t, w.log.all)
 	w.cfg = config.Config{
-		DatabaseURL: secret.New(db.AppURL), DatabaseOwnerURL: secret.New(db.OwnerURL), DatabaseConns: 2, SealingKey: key,
+		DatabaseURL: secret.New(db.AppURL), DatabaseAdminURL: secret.New(db.AdminURL), DatabaseOwnerURL: secret.New(db.OwnerURL), DatabaseConns: 2, SealingKey: key,
 		RedisURL: secret.New("redis://" + w.redis.Addr()), WorkerConcurrency: 4, WebhooksPerMinute: 100_000, LogLevel: "error", LogFormat: "json",
 	}
 	w.queues()
@@ -202,10 +203,8 @@ func (w *world) connect() {
 				"client_id": "demo-client", "client_secret": "demo-client-secret", "refresh_token": "key-of-globex",
 			}
 		}
-		if err := a.Tenants.PutTenant(w.t.Context(), tenant.Tenant{ID: id, Name: strings.ToUpper(string(id)), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}); err != nil {
-			w.t.Fatal(err)
-		}
-		if err := a.Tenants.PutConnection(w.t.Context(), tenant.Connection{
+		installed := tenant.Tenant{ID: id, Name: strings.ToUpper(string(id)), Settings: tenant.Settings{AllowedNetworks: []string{"127.0.0.0/8", "::1/128"}}}
+		if err := a.Office().Install(w.t.Context(), a.AtTheDesk(), installed, tenant.Connection{
 			ID: string(id), Tool: "servicedesk_plus", Signing: []secret.Text{signing(id)}, Routes: map[string]tenant.ID{"": id}, Values: values,
 		}); err != nil {
 			w.t.Fatal(err)

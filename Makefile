@@ -8,7 +8,7 @@ STAGE ?= dev
 .DEFAULT_GOAL := help
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the product with demo data, on this machine alone (ARGS=--help for its options)
 	@$(GO) run ./localstack $(ARGS)
@@ -43,19 +43,28 @@ long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
 	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
+	@$(GO) tool -modfile=tools/actionlint/go.mod actionlint
+
+restore-drill: ## Dump, destroy, restore, compare every row, smoke: the commands of docs/deployment.md (needs postgresql-client)
+	@$(GO) test ./tests/e2e -run TestARestoreLosesNothing -count=1 -v
 
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
+	@$(GO) run ./tests/cost > .cost.md && mv .cost.md docs/cost.md
 	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin ./shared/audit -run Golden -update > /dev/null && echo "generated files are written"
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
+	@$(GO) run ./tests/cost | diff docs/cost.md - && echo "docs/cost.md is fresh"
 
 synth: bin/lambda ## Write the CloudFormation template of STAGE (default dev) to infra/cdk.out: no account, no npm
 	@cd infra && CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage":"$(STAGE)"}' $(GO) run . && ls cdk.out/*.template.json
 
 infra-test: bin/lambda ## Hold the template of every stage to the code and to the rules of AWS Solutions (needs node)
 	@cd infra && $(GO) test ./...
+
+bootstrap: build infra/node_modules ## Prepare the account and region of STAGE for the CDK, once
+	@cd infra && npx --no-install cdk bootstrap -c stage=$(STAGE) $(ARGS)
 
 diff: build infra/node_modules ## Show what a deployment of STAGE would change in AWS
 	@cd infra && npx --no-install cdk diff -c stage=$(STAGE) $(ARGS)
@@ -85,4 +94,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out infra/cdk.out infra/node_modules && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test bench security long ci lint generate verify synth infra-test deploy diff destroy build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean

@@ -17,6 +17,7 @@ import (
 // synthesis is a stage as it would be deployed.
 type synthesis struct {
 	Stage     Stage
+	File      string // of the template
 	Resources map[string]resource
 	Outputs   map[string]any
 	Findings  []string // of the AWS Solutions rules, and errors of constructs
@@ -70,7 +71,7 @@ func synthesiseStage(name string) (synthesis, error) {
 	if err != nil {
 		return synthesis{}, err
 	}
-	s := synthesis{Stage: stage}
+	s := synthesis{Stage: stage, File: *stack.TemplateFile()}
 	if err := json.Unmarshal(text, &s); err != nil {
 		return synthesis{}, err
 	}

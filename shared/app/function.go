@@ -15,6 +15,7 @@ import (
 	"github.com/deskhand/deskhand/shared/lambda"
 	"github.com/deskhand/deskhand/shared/metric"
 	"github.com/deskhand/deskhand/shared/operator"
+	"github.com/deskhand/deskhand/shared/webhook"
 )
 
 // call has the function run a command line for whoever is at this machine.
@@ -45,6 +46,7 @@ func (a *App) command(ctx context.Context, payload []byte) ([]byte, error) {
 		Tools:  Tools,
 		Open:   func(ctx context.Context) (*operator.Desk, error) { return a.deskOf(ctx, actor) },
 		Doctor: func(ctx context.Context) []doctor.Result { return doctor.Examine(ctx, a.checks()) },
+		Sign:   webhook.Sign,
 		Now:    time.Now,
 	}, o.Command)
 	a.Log.InfoContext(ctx, "command", "operation", "command", "actor", actor, "exit", answer.Exit)

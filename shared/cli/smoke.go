@@ -30,7 +30,7 @@ type smokeCmd struct {
 
 // Help gives an example.
 func (smokeCmd) Help() string {
-	return "It signs the webhook in Deskhand's own scheme (hmac), so a connection with another one cannot be tried.\n\nIt needs the deployment's configuration (DATABASE_URL, DATABASE_QUEUE_URL, SEALING_KEY) for the tenant's credentials. The ticket stays, marked as a smoke test.\n\n" +
+	return "It signs the webhook in Deskhand's own scheme (hmac), so a connection with another one cannot be tried.\n\nIt needs the deployment's configuration (DATABASE_URL, DATABASE_QUEUE_URL, SEALING_KEY) for the tenant's credentials, or --function. The ticket stays, marked as a smoke test.\n\n" +
 		"Example: deskhand smoke --url https://deskhand.example.com --tenant acme"
 }
 

@@ -46,6 +46,49 @@ func links(r repository) (complaints []string) {
 // namedCommands says which `make target`, `deskhand verb` and script a document
 // names that do not exist.
 func namedCommands(r repository) (complaints []string) {
+	unknown, verbs := unknownTargets(r), verbsOf(r)
+	for line := range documented(r) {
+		for _, code := range line.code() {
+			complain := func(what string) {
+				complaints = append(complaints, fmt.Sprintf("%s:%d: names %s, which does not exist", line.file, line.number, what))
+			}
+			for _, what := range unknown(code) {
+				complain(what)
+			}
+			for _, m := range deskhands.FindAllStringSubmatch(code, -1) {
+				if below, ok := verbs[m[1]]; !ok || len(below) > 0 && m[2] != "" && !slices.Contains(below, m[2]) {
+					complain(strings.TrimSpace("deskhand " + m[1] + " " + m[2]))
+				}
+			}
+		}
+	}
+	return complaints
+}
+
+// workflows says which target or script a workflow of CI names that does not
+// exist, and which action it takes by a name that can be moved.
+func workflows(r repository) (complaints []string) {
+	unknown := unknownTargets(r)
+	for _, t := range r.Texts {
+		if path.Dir(t.Path) != ".github/workflows" {
+			continue
+		}
+		for i, line := range strings.Split(string(t.Body), "\n") {
+			code, _, _ := strings.Cut(line, " #")
+			for _, what := range unknown(code) {
+				complaints = append(complaints, fmt.Sprintf("%s:%d: runs %s, which does not exist", t.Path, i+1, what))
+			}
+			if strings.Contains(code, "uses: ") && !strings.Contains(code, "uses: ./") && !pinned.MatchString(line) {
+				complaints = append(complaints, fmt.Sprintf("%s:%d: takes an action by a name that can be moved: want OWNER/NAME@COMMIT # vX.Y.Z", t.Path, i+1))
+			}
+		}
+	}
+	return complaints
+}
+
+// unknownTargets gives what finds, in a piece of code, the targets of the
+// Makefile and the scripts that do not exist.
+func unknownTargets(r repository) func(code string) []string {
 	targets, there := map[string]bool{}, map[string]bool{}
 	for _, t := range r.Texts {
 		there[t.Path] = true
@@ -55,30 +98,21 @@ func namedCommands(r repository) (complaints []string) {
 			}
 		}
 	}
-	verbs := verbsOf(r)
-	for line := range documented(r) {
-		for _, code := range line.code() {
-			complain := func(what string) {
-				complaints = append(complaints, fmt.Sprintf("%s:%d: names %s, which does not exist", line.file, line.number, what))
-			}
-			for _, m := range makes.FindAllStringSubmatch(code, -1) {
-				if !targets[m[1]] {
-					complain("make " + m[1])
-				}
-			}
-			for _, m := range deskhands.FindAllStringSubmatch(code, -1) {
-				if below, ok := verbs[m[1]]; !ok || len(below) > 0 && m[2] != "" && !slices.Contains(below, m[2]) {
-					complain(strings.TrimSpace("deskhand " + m[1] + " " + m[2]))
-				}
-			}
-			for _, m := range scripts.FindAllStringSubmatch(code, -1) {
-				if !there[m[1]] {
-					complain(m[1])
+	return func(code string) (unknown []string) {
+		for _, m := range makes.FindAllStringSubmatch(code, -1) {
+			for name := range strings.FieldsSeq(m[1]) {
+				if !targets[name] {
+					unknown = append(unknown, "make "+name)
 				}
 			}
 		}
+		for _, m := range scripts.FindAllStringSubmatch(code, -1) {
+			if !there[m[1]] {
+				unknown = append(unknown, m[1])
+			}
+		}
+		return unknown
 	}
-	return complaints
 }
 
 var (
@@ -86,7 +120,8 @@ var (
 	span      = regexp.MustCompile("``[^`]+``|`[^`]+`")
 	heading   = regexp.MustCompile(`(?m)^#+ +(.*)$`)
 	target    = regexp.MustCompile(`(?m)^([a-z-]+):`)
-	makes     = regexp.MustCompile(`(?:^|[\s;&])make ([a-z][a-z-]*)`)
+	makes     = regexp.MustCompile(`(?:^|[\s;&])make ([a-z][a-z-]*(?: [a-z][a-z-]*\b)*)(?:$|[^a-zA-Z=])`)
+	pinned    = regexp.MustCompile(`uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d`)
 	deskhands = regexp.MustCompile(`(?:^(?:\$ )?(?:[A-Z_]+=\S* )*|[;&|] ?|\./cmd/)deskhand ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?`)
 	scripts   = regexp.MustCompile(`(?:^|[\s;&])(\.ci/[a-z-]+)`)
 )

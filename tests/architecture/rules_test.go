@@ -36,6 +36,7 @@ var rules = []rule{
 	{"tenant tables are protected", tenantTablesProtected},
 	{"links lead somewhere", links},
 	{"documents name commands that exist", namedCommands},
+	{"workflows run what exists, and pinned actions", workflows},
 }
 
 func TestTheRepositoryKeepsTheHouseRules(t *testing.T) {
@@ -124,6 +125,9 @@ var breaches = []struct {
 	{"documents name commands that exist", "docs/x.md", "Run `make nonsense`.", "We make nonsense.", "docs/x.md:1: names make nonsense"},
 	{"documents name commands that exist", "docs/x.md", "```\n$ deskhand nonsense\n```", "deskhand nonsense", "docs/x.md:2: names deskhand nonsense"},
 	{"documents name commands that exist", "docs/x.md", "`.ci/nonsense --full`", "`.citadel`", "names .ci/nonsense"},
+	{"workflows run what exists, and pinned actions", ".github/workflows/x.yml", "  - run: make nonsense", "  - run: echo # make nonsense", "x.yml:1: runs make nonsense"},
+	{"workflows run what exists, and pinned actions", ".github/workflows/x.yml", "run: .ci/nonsense --full", "run: echo .citadel", "runs .ci/nonsense"},
+	{"workflows run what exists, and pinned actions", ".github/workflows/x.yml", "- uses: a/b@v4", "- uses: a/b@0123456789012345678901234567890123456789 # v4", "can be moved"},
 	{"tenant tables are protected", "open_table", "open", "forced", "CALL protect('open_table')"},
 }
 

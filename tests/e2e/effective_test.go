@@ -26,7 +26,7 @@ type fleet struct {
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{world: build(t)}
-	f.admin = f.start("admin", "ADMIN_BASIC=anna:correct horse")
+	f.admin = f.start("admin", "ADMIN_BASIC=anna:correct horse", "DATABASE_ADMIN_URL="+f.cfg.DatabaseAdminURL.Reveal())
 	for range 2 {
 		f.takers = append(f.takers, f.takesWebhooks())
 	}

@@ -116,7 +116,7 @@ func run(w io.Writer, inputs, context string) error {
 }
 
 func read(name string, strict bool, into any) error {
-	text, err := os.ReadFile(name) //nolint:gosec // our own files
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("%w (run this in the root of the repository)", err)
 	}

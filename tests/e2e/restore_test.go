@@ -158,7 +158,7 @@ func startServer(t *testing.T) postgresServer {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "deskhand-restore-")
 	if err == nil {
-		err = os.Chmod(dir, 0o711) //nolint:gosec // the server's user enters
+		err = os.Chmod(dir, 0o711) // the server's user enters
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // Flags are those of go build for what is deployed; `make build` has the same.
 // lambda.norpc leaves out the protocol of an older runtime. grpcnotrace leaves
 // out gRPC's debug pages, whose templates call methods by name: with them, the
-// linker keeps every method of every library. openai-go is mostly types, whose
-// methods are smaller one by one than inlined into each other.
-var Flags = []string{"-tags=lambda.norpc,grpcnotrace", "-trimpath", "-ldflags=-s -w", "-gcflags=github.com/openai/openai-go/v3/...=-l"}
+// linker keeps every method of every library. Libraries are compiled without
+// inlining, for size; the product and the standard library, with it.
+var Flags = []string{"-tags=lambda.norpc,grpcnotrace", "-trimpath", "-ldflags=-s -w", "-gcflags=github.com/...=-l", "-gcflags=github.com/deskhand/...="}
 
 // Build compiles a package of the module in dir as it is deployed, for Linux on
 // this architecture ("amd64", "arm64"), into file.
 func Build(ctx context.Context, dir, pkg, arch, file string) error {
-	build := exec.CommandContext(ctx, "go", append([]string{"build", "-o", file}, append(Flags, pkg)...)...)
+	build := exec.CommandContext(ctx, "go", append([]string{"build", "-o", file}, append(slices.Clone(Flags), pkg)...)...)
 	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if out, err := build.CombinedOutput(); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	app.Main("admin", func(a *app.App, ctx context.Context) error { //nolint:revive // the receiver of a method comes first
+	app.Main("admin", func(a *app.App, ctx context.Context) error {
 		a.Answer = cli.Answer
 		return a.RunAdmin(ctx)
 	})

@@ -68,7 +68,7 @@ func TestWhatNobodyCanReadIsRefused(t *testing.T) { //nolint:paralleltest // Set
 	}
 }
 
-func TestTracesGoWhereTheyAreAskedToGo(t *testing.T) { //nolint:paralleltest // Setup is global
+func TestTracesGoWhereTheyAreAskedToGo(t *testing.T) {
 	var calls []string
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -97,7 +97,7 @@ func TestTheCommandWorksThroughTheFunction(t *testing.T) {
 	if err != nil || !bytes.Contains(rows, []byte("tenant_disabled")) {
 		t.Errorf("%v: %s", err, rows)
 	}
-	w.names(o)
+	w.names()
 	for _, hidden := range []string{key, secret, "whispered-signing-secret"} {
 		if strings.Contains(w.log.all(), hidden) {
 			t.Errorf("the log has %s:\n%s", hidden, w.log)
@@ -127,7 +127,7 @@ func TestASmokeTestNeedsNothingButTheFunction(t *testing.T) {
 
 // names wants the trail to say that a function did it, and for whom, as far as
 // anybody knows.
-func (w *world) names(o person) {
+func (w *world) names() {
 	w.t.Helper()
 	rows, err := w.owner.Query(w.t.Context(), "SELECT DISTINCT actor FROM audit_events WHERE tenant_id = 'initech'")
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/log"
 	"github.com/testcontainers/testcontainers-go/modules/localstack"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 	"github.com/testcontainers/testcontainers-go/modules/redis"
@@ -47,6 +48,7 @@ func run(args []string) (code int, err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	log.SetDefault(quiet{}) // what it does is not what the command says
 	var containers group
 	defer containers.end()
 	cmd := exec.CommandContext(ctx, args[i+1], args[i+2:]...) //nolint:gosec // the command is the caller's
@@ -69,6 +71,12 @@ func run(args []string) (code int, err error) {
 	}
 	return 0, err
 }
+
+// quiet is a log of testcontainers that goes nowhere.
+type quiet struct{}
+
+// Printf implements log.Logger.
+func (quiet) Printf(string, ...any) {}
 
 // group is the containers that have been started.
 type group []testcontainers.Container

@@ -1,3 +1,6 @@
+// The product with servers in containers. A module of its own, because
+// testcontainers brings half of Docker. Run it with `make localstack-test` and
+// `make test-containers`.
 module github.com/deskhand/deskhand/tests/containers
 
 go 1.26.0

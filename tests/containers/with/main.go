@@ -44,13 +44,13 @@ func main() {
 func run(args []string) (code int, err error) {
 	i := slices.Index(args, "--")
 	if i < 1 || i == len(args)-1 {
-		return 0, errors.New("usage: with postgres|valkey|localstack... -- COMMAND...")
+		return 0, errors.New("want SERVICE... -- COMMAND..., with postgres, valkey or localstack as services")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log.SetDefault(quiet{}) // what it does is not what the command says
 	var containers group
-	defer containers.end()
+	defer func() { containers.end() }()                       // those that are there by then
 	cmd := exec.CommandContext(ctx, args[i+1], args[i+2:]...) //nolint:gosec // the command is the caller's
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, 20*time.Second

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,6 +33,7 @@ type person struct {
 func (w *world) remote() (person, *lambdaruntime.Function) {
 	w.t.Helper()
 	f := w.deploy("admin")
+	f.Env = w.administers()
 	api := httptest.NewServer(lambdaruntime.Service{"admin": f})
 	w.t.Cleanup(api.Close)
 	return person{t: w.t, dir: w.t.TempDir(), env: []string{
@@ -40,10 +42,18 @@ func (w *world) remote() (person, *lambdaruntime.Function) {
 	}}, f
 }
 
+// administers is the environment of what administers: the other functions have
+// no URL of admin_user.
+func (w *world) administers() map[string]string {
+	env := maps.Clone(w.env)
+	env["DATABASE_ADMIN_URL"] = w.cfg.DatabaseAdminURL.Reveal()
+	return env
+}
+
 // atHome is an operator who has the configuration of the installation.
 func (w *world) atHome() person {
 	o := person{t: w.t, dir: w.t.TempDir(), env: []string{"HOME=" + w.t.TempDir()}}
-	for name, value := range w.env {
+	for name, value := range w.administers() {
 		o.env = append(o.env, name+"="+value)
 	}
 	return o

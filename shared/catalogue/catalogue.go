@@ -158,7 +158,7 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 // another's leaves that tenant's knowledge first, so that where this fails, the
 // next try raises the alarm, and once.
 func (c *Catalogue) read(ctx context.Context, ev ticket.Event) (tenant.Connection, ticket.Ticket, error) {
-	conn, tool, err := c.tool(ev.Ref)
+	conn, tool, err := c.tool(ev)
 	if err != nil {
 		return conn, ticket.Ticket{}, err
 	}
@@ -201,16 +201,19 @@ func complete(t ticket.Ticket, ev ticket.Event) ticket.Ticket {
 }
 
 // tool opens the connection of a ticket. A tenant or connection that is gone is
-// no reason to try again.
-func (c *Catalogue) tool(ref ticket.Ref) (tenant.Connection, ticketing.Tool, error) {
+// no reason to try again; one that may be new to this process is.
+func (c *Catalogue) tool(ev ticket.Event) (tenant.Connection, ticketing.Tool, error) {
 	d := c.Directory()
 	if d.Loaded.IsZero() {
 		return tenant.Connection{}, nil, queue.RetryAfter(time.Second, errors.New("the directory of tenants is not loaded yet"))
 	}
-	conn, err := d.Connection(ref.Tool, ref.Connection)
-	t, errTenant := d.Tenant(ref.Tenant)
-	if err != nil || errTenant != nil {
-		return conn, nil, queue.Discard(errors.Join(err, errTenant))
+	conn, err := d.Connection(ev.Ref.Tool, ev.Ref.Connection)
+	t, errTenant := d.Tenant(ev.Ref.Tenant)
+	if err = errors.Join(err, errTenant); err != nil && !d.After(ev.Received) {
+		return conn, nil, queue.RetryAfter(5*time.Second, err)
+	}
+	if err != nil {
+		return conn, nil, queue.Discard(err)
 	}
 	conn = conn.For(t.Settings)
 	tool, err := c.Open(conn)

@@ -407,3 +407,19 @@ func TestAnImportEndsWhereItCannotGoOn(t *testing.T) {
 		t.Error("a store that fails was not reported")
 	}
 }
+
+// TestATenantThatIsNewToThisProcessIsWaitedFor has the webhook's process know a
+// tenant that this one has not read yet: its event must not be lost.
+func TestATenantThatIsNewToThisProcessIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for read, want := range map[time.Duration]queue.Action{0: queue.Again, time.Minute: queue.Done} {
+		c := newCatalogue(&desk{})
+		d := c.Directory()
+		d.Loaded = now.Add(read)
+		delete(d.Tenants, "acme")
+		c.Directory = func() tenant.Directory { return d }
+		if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); outcome(err) != want {
+			t.Errorf("the directory was read %s after the event: %v", read, err)
+		}
+	}
+}

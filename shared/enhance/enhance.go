@@ -79,7 +79,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	ctx, cancel := context.WithTimeout(ctx, JobLimit)
 	defer cancel()
 
-	c, err := e.client(ev.Ref)
+	c, err := e.client(ev)
 	if err != nil {
 		return err
 	}
@@ -157,22 +157,22 @@ func (e *Enhancer) Handle(ctx context.Context, m queue.Message) error {
 }
 
 // client finds out whose ticket it is. A tenant or connection that is gone is
-// no reason to try again.
-func (e *Enhancer) client(ref ticket.Ref) (client, error) {
+// no reason to try again; one that may be new to this process is.
+func (e *Enhancer) client(ev ticket.Event) (client, error) {
 	d := e.Directory()
 	if d.Loaded.IsZero() {
 		return client{}, queue.RetryAfter(time.Second, errors.New("the directory of tenants is not loaded yet"))
 	}
-	t, err := d.Tenant(ref.Tenant)
+	t, err := d.Tenant(ev.Ref.Tenant)
+	conn, errConn := d.Connection(ev.Ref.Tool, ev.Ref.Connection)
+	if err = errors.Join(err, errConn); err == nil && !conn.Serves(ev.Ref.Tenant) {
+		err = fmt.Errorf("connection %s does not serve tenant %s (any more)", conn.ID, ev.Ref.Tenant)
+	}
+	if err != nil && !d.After(ev.Received) {
+		return client{}, queue.RetryAfter(5*time.Second, err)
+	}
 	if err != nil {
 		return client{}, queue.Discard(err)
-	}
-	conn, err := d.Connection(ref.Tool, ref.Connection)
-	if err != nil {
-		return client{}, queue.Discard(err)
-	}
-	if !conn.Serves(ref.Tenant) {
-		return client{}, queue.Discard(fmt.Errorf("connection %s does not serve tenant %s (any more)", conn.ID, ref.Tenant))
 	}
 	tool, err := e.Open(conn.For(t.Settings))
 	if err != nil {

@@ -95,7 +95,7 @@ func (e *Enhancer) Probe(ctx context.Context, id tenant.ID) error {
 // another account, or an account to another tenant. A connection of one client
 // needs no second look at the ticket.
 func (e *Enhancer) stillTheirs(ctx context.Context, c client, ev ticket.Event, t ticket.Ticket) error {
-	now, err := e.client(ev.Ref)
+	now, err := e.client(ev)
 	if err != nil {
 		return err
 	}

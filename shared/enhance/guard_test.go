@@ -205,7 +205,7 @@ func TestATicketIsHeldToItsTenantRightBeforeTheNote(t *testing.T) {
 			t.Parallel()
 			g := newGuarded()
 			ev := eventOn(c.connection)
-			who, err := g.client(ev.Ref)
+			who, err := g.client(ev)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,5 +250,27 @@ func TestAProbeFindsTheTenantsOwnDecoysAndNoOther(t *testing.T) {
 				t.Errorf("err = %v, audited %v; want %q", err, g.audited, c.want)
 			}
 		})
+	}
+}
+
+// TestATenantThatIsNewToThisProcessIsWaitedFor has the webhook's process know a
+// tenant that this one has not read yet: its event must not be lost.
+func TestATenantThatIsNewToThisProcessIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, lacks := range map[string]func(*tenant.Directory){
+		"tenant":     func(d *tenant.Directory) { delete(d.Tenants, "acme") },
+		"connection": func(d *tenant.Directory) { delete(d.Connections, "msp") },
+		"route":      func(d *tenant.Directory) { delete(d.Connections["msp"].Routes, "Acme GmbH") },
+	} {
+		g := newGuarded()
+		lacks(&g.dir)
+		ev := eventOn("msp")
+		for since, want := range map[time.Duration]queue.Action{time.Second: queue.Again, 0: queue.Again, -time.Minute: queue.Done} {
+			ev.Received = g.dir.Loaded.Add(since)
+			_, err := g.client(ev)
+			if v := queue.DefaultPolicy.Decide(queue.Message{Sent: noteTime}, err, noteTime); err == nil || v.Action != want || v.Failed {
+				t.Errorf("no %s, an event %s after the directory was read: %+v, %v", name, since, v, err)
+			}
+		}
 	}
 }

@@ -206,6 +206,14 @@ func NewDirectory(tenants map[ID]Tenant, connections map[string]Connection, load
 	return d
 }
 
+// clocks is how far the clocks of two processes may differ.
+const clocks = 2 * time.Second
+
+// After tells whether the directory was read after an event of that time, by
+// another process's clock. What it lacks then is gone; before, another process
+// may only know a newer one.
+func (d Directory) After(event time.Time) bool { return d.Loaded.After(event.Add(clocks)) }
+
 // Tenant gives an active tenant, or ErrUnknown.
 func (d Directory) Tenant(id ID) (Tenant, error) {
 	t, ok := d.Tenants[id]

@@ -8,7 +8,7 @@ STAGE ?= dev
 .DEFAULT_GOAL := help
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the product with demo data, on this machine alone (ARGS=--help for its options)
 	@$(GO) run ./localstack $(ARGS)
@@ -28,10 +28,16 @@ sqs-test: ## Hold SQS, Secrets Manager and KMS to their promises against moto, f
 lambda-test: ## Run the built functions by a local Lambda runtime, on moto's SQS (needs python3)
 	@.ci/lambda-test
 
+localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note (needs python3.13 where no image can be pulled)
+	@.ci/localstack-test
+
+test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
+	@.ci/test-containers
+
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
 	@$(GO) run ./tests/load $(BENCH_ARGS)
 
-ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, ratios, fuzzing
+ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, LocalStack, containers, ratios, fuzzing
 	@.ci/stages
 
 security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)
@@ -42,7 +48,7 @@ long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the
 
 lint: ## Check style and import rules
 	@$(TOOL) golangci-lint run ./...
-	@cd tests/serverless && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...
+	@for m in serverless containers; do (cd tests/$$m && $(GO) tool -modfile=../../tools/go.mod golangci-lint run ./...) || exit 1; done
 	@$(GO) tool -modfile=tools/actionlint/go.mod actionlint
 
 restore-drill: ## Dump, destroy, restore, compare every row, smoke: the commands of docs/deployment.md (needs postgresql-client)
@@ -94,4 +100,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out infra/cdk.out infra/node_modules && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean
+.PHONY: help run dev smoke test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean

@@ -85,7 +85,7 @@ func atWall(table, event, when string) hold {
 		w.t.Cleanup(func() { _ = conn.Close(context.Background()) })
 		for _, sql := range []string{
 			fmt.Sprintf("SELECT pg_advisory_lock(%d)", lockKey),
-			fmt.Sprintf(`CREATE FUNCTION public.wall() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+			fmt.Sprintf(`CREATE FUNCTION public.wall() RETURNS trigger LANGUAGE plpgsql AS $$
 				BEGIN PERFORM pg_advisory_xact_lock(%d); RETURN NEW; END $$`, lockKey),
 			"GRANT EXECUTE ON FUNCTION public.wall() TO PUBLIC",
 			fmt.Sprintf("CREATE TRIGGER wall BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION public.wall()", event, table, when),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,9 @@ func TestANewTicketGetsItsNote(t *testing.T) {
 	if strings.Contains(note.Body, "toner") || strings.Contains(note.Body, "globex") {
 		t.Errorf("the note has what does not belong there:\n%s", note.Body)
 	}
+	w.eventually("the log tells of the end", 10*time.Second, func() bool { // after the record, which is the end
+		return slices.ContainsFunc(w.log.of(t, job), func(l map[string]any) bool { return l["msg"] == "enhancement completed" })
+	})
 	w.toldEveryStep(job, key)
 	w.measured()
 	traced(t)

@@ -33,7 +33,6 @@ type person struct {
 func (w *world) remote() (person, *lambdaruntime.Function) {
 	w.t.Helper()
 	f := w.deploy("admin")
-	f.Env = w.administers()
 	api := httptest.NewServer(lambdaruntime.Service{"admin": f})
 	w.t.Cleanup(api.Close)
 	return person{t: w.t, dir: w.t.TempDir(), env: []string{

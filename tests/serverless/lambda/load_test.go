@@ -3,6 +3,8 @@ package lambda_test
 import (
 	"bytes"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +33,7 @@ const (
 //nolint:paralleltest // alone on the machine: it measures
 func TestColdAndWarmTimes(t *testing.T) {
 	w := build(t)
-	for _, name := range functions {
+	for _, name := range []string{"webhook", "enhance", "catalogue", "admin"} {
 		payload := w.example(name)
 		f := w.deploy(name)
 		cold := w.starts(f, payload)
@@ -88,6 +90,9 @@ func (w *world) example(name string) []byte {
 		stop := w.attach(w.enhancing, f, lambdaruntime.Mapping{Concurrency: 1})
 		w.eventually("a message is worked on", 30*time.Second, func() bool { payloads, _ := f.seen(); return len(payloads) > 0 })
 		stop()
+	case "admin":
+		r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, "/api/v1/me", nil)
+		lambdaruntime.Gateway{Function: f}.ServeHTTP(httptest.NewRecorder(), r)
 	default:
 		if err := (lambdaruntime.Schedule{Name: "tick", Function: f}).Fire(w.t.Context(), time.Now()); err != nil {
 			w.t.Fatal(err)

@@ -211,7 +211,11 @@ func (w *world) connect() {
 // deploy makes a function of a built file. It may be changed before it is
 // first invoked.
 func (w *world) deploy(name string) *lambdaruntime.Function {
-	f := &lambdaruntime.Function{Name: name, Bootstrap: bootstrap(name), Env: w.env, Timeout: 30 * time.Second, Output: w.log}
+	env := w.env
+	if name == "admin" {
+		env = w.administers()
+	}
+	f := &lambdaruntime.Function{Name: name, Bootstrap: bootstrap(name), Env: env, Timeout: 30 * time.Second, Output: w.log}
 	w.t.Cleanup(f.Close)
 	return f
 }

@@ -34,14 +34,14 @@ func (a *App) Admin() http.Handler {
 	return (&admin.API{Office: a.Office(), SignIn: gate.SignIn, Log: a.Log}).Handler()
 }
 
-// errNoDesk says what a process that administers lacks.
-var errNoDesk = errors.New("DATABASE_ADMIN_URL: required here: the URL of Postgres as admin_user (docs/configuration.md)")
+// errNoAdmin says what a process that administers lacks.
+var errNoAdmin = errors.New("DATABASE_ADMIN_URL: required here: the URL of Postgres as admin_user (docs/configuration.md)")
 
 // administers is an error where this process cannot administer: it must not
 // start then, or it would refuse every request.
 func (a *App) administers() error {
 	if a.adminDB == nil {
-		return errNoDesk
+		return errNoAdmin
 	}
 	return nil
 }

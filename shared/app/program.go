@@ -11,7 +11,6 @@ import (
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/operator"
-	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -89,7 +88,6 @@ func openDesk(ctx context.Context, load func() (config.Config, error)) (*operato
 func (a *App) desk() *operator.Desk {
 	return &operator.Desk{
 		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
-		Unmapped:  unmapped.Store{DB: a.adminDB}.List,
 		Open:      a.tools.open,
 		Import:    a.imported,
 		Trail:     a.exportTrail,

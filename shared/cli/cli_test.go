@@ -110,10 +110,7 @@ func (w *world) program() *cli.Program {
 		Open: func(context.Context) (*operator.Desk, error) {
 			d := &operator.Desk{
 				Directory: func(context.Context) (tenant.Directory, error) { return w.directory, nil },
-				Unmapped: func(context.Context) ([]tenant.Unmapped, error) {
-					return []tenant.Unmapped{{Connection: "msp", Account: "Initech \x1b[31m", First: start, Last: start, Seen: 7}, {Connection: "msp"}}, nil
-				},
-				Open: func(tenant.Connection) (ticketing.Tool, error) { return w.tool, nil },
+				Open:      func(tenant.Connection) (ticketing.Tool, error) { return w.tool, nil },
 				Import: func(_ context.Context, _ tenant.ID, s catalogue.Span, progress func(catalogue.Progress, []error)) (catalogue.Progress, error) {
 					w.span = s
 					progress(catalogue.Progress{Stored: 99, Skipped: 1, Total: 250}, []error{errors.New("ticket 9: no subject")})

@@ -40,6 +40,9 @@ func (c *counter) extend(w *world, d *operator.Desk) {
 	d.Office = &admin.Office{
 		Tenants: c, Connections: c, Tokens: c, Sources: []string{"history"}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler), Tools: tools(w),
 		Open: func(tenant.Connection) (ticketing.Tool, error) { return checked{found: c.found}, nil },
+		Unmapped: func(context.Context) ([]tenant.Unmapped, error) {
+			return []tenant.Unmapped{{Connection: "msp", Account: "Initech \x1b[31m", First: start, Last: start, Seen: 7}, {Connection: "msp"}}, nil
+		},
 	}
 }
 
@@ -103,7 +106,13 @@ func (c *counter) WriteConnection(_ context.Context, v admin.Version[tenant.Conn
 	return v.Number + 1, nil
 }
 
+// AddToken refuses a token of a tenant that is not there, as the database does.
 func (c *counter) AddToken(_ context.Context, t access.Token, _ access.Hash, e audit.Event) error {
+	for _, id := range t.Tenants {
+		if _, ok := c.w.directory.Tenants[id]; !ok {
+			return tenant.ErrUnknown
+		}
+	}
 	c.tokens, c.events = append(c.tokens, t), append(c.events, e)
 	return nil
 }

@@ -39,11 +39,6 @@ func (c tokenAddCmd) Run(ctx context.Context, p *Program) error {
 		t.Tenants = append(t.Tenants, tenant.ID(id))
 	}
 	return p.with(ctx, func(d *operator.Desk) error {
-		for _, id := range t.Tenants { // a name that is mistyped would be a token that may do nothing
-			if _, err := d.Office.Tenant(ctx, d.Caller, id); err != nil {
-				return err
-			}
-		}
 		text, made, err := d.Office.AddToken(ctx, d.Caller, t)
 		if err != nil {
 			return err

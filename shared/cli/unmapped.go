@@ -12,7 +12,7 @@ import (
 // listUnmapped shows whose tickets get no note because no tenant has them. The
 // accounts' names are the tool's, so they are quoted.
 func (p *Program) listUnmapped(ctx context.Context, d *operator.Desk) error {
-	list, err := d.Unmapped(ctx)
+	list, err := d.Office.ListUnmapped(ctx, d.Caller)
 	if err != nil || len(list) == 0 {
 		return err
 	}

@@ -33,8 +33,8 @@ type Batcher interface {
 // the event that comes; a field that is nil refuses its kind of event. All
 // functions are called by many invocations at a time where Lambda is told so.
 type Lambda struct {
-	// HTTP answers requests, all but GET /healthz, from API Gateway: REST (payload 1.0) and HTTP APIs
-	// (payload 2.0). It sees the path without the stage, and the body as it was
+	// HTTP answers requests from API Gateway, all but GET /healthz: REST (payload
+	// 1.0) and HTTP APIs (payload 2.0). It sees the path without the stage, and the body as it was
 	// sent: for that, a REST API needs the binary media type */*, because it
 	// makes text of everything else. A custom domain has to be mapped to the API
 	// without a base path, which would stay in the path.

@@ -25,7 +25,6 @@ import (
 // opened by the command that needs it.
 type Desk struct {
 	Directory func(context.Context) (tenant.Directory, error)
-	Unmapped  func(context.Context) ([]tenant.Unmapped, error)
 	Open      func(tenant.Connection) (ticketing.Tool, error)
 	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
 	Queues    map[string]Queue

@@ -10,7 +10,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,6 +18,8 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"github.com/deskhand/deskhand/shared/awsfake"
 )
 
 // maxPlain is what one call encrypts, in bytes.
@@ -36,11 +37,7 @@ type Server struct {
 }
 
 // Error is an answer that is one, as KMS gives it.
-type Error struct {
-	Status  int    // 400 where it is 0
-	Code    string // "NotFoundException"
-	Message string
-}
+type Error = awsfake.Error
 
 // call is a request: the fields of every operation in one.
 type call struct {
@@ -66,16 +63,7 @@ type object = map[string]any
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, fault := s.answer(strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "TrentService."), r)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	if fault != nil {
-		status := fault.Status
-		if status == 0 {
-			status = http.StatusBadRequest
-		}
-		w.WriteHeader(status)
-		answer = object{"__type": fault.Code, "message": fault.Message}
-	}
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	awsfake.Write(w, "1.1", answer, fault)
 }
 
 func (s *Server) answer(operation string, r *http.Request) (object, *Error) {
@@ -85,8 +73,8 @@ func (s *Server) answer(operation string, r *http.Request) (object, *Error) {
 		}
 	}
 	var c call
-	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<20)).Decode(&c); err != nil {
-		return nil, &Error{Code: "SerializationException", Message: err.Error()}
+	if fault := awsfake.Read(r, 1<<20, &c); fault != nil {
+		return nil, fault
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,11 +7,12 @@ package secretsmanagerfake
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/deskhand/deskhand/shared/awsfake"
 )
 
 // maxValue is the length of a value, in bytes.
@@ -49,11 +50,7 @@ func (v value) equal(w value) bool {
 }
 
 // Error is an answer that is one, as Secrets Manager gives it.
-type Error struct {
-	Status  int    // 400 where it is 0
-	Code    string // "ResourceNotFoundException"
-	Message string
-}
+type Error = awsfake.Error
 
 // Reads counts the calls of GetSecretValue for a secret, whatever came of them.
 func (s *Server) Reads(name string) int {
@@ -81,22 +78,13 @@ type object = map[string]any
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "secretsmanager.")
 	answer, fault := s.answer(operation, r)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	if fault != nil {
-		status := fault.Status
-		if status == 0 {
-			status = http.StatusBadRequest
-		}
-		w.WriteHeader(status)
-		answer = object{"__type": fault.Code, "Message": fault.Message}
-	}
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	awsfake.Write(w, "1.1", answer, fault)
 }
 
 func (s *Server) answer(operation string, r *http.Request) (object, *Error) {
 	var c call
-	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<20)).Decode(&c); err != nil {
-		return nil, &Error{Code: "SerializationException", Message: err.Error()}
+	if fault := awsfake.Read(r, 1<<20, &c); fault != nil {
+		return nil, fault
 	}
 	if s.Fault != nil {
 		if fault := s.Fault(operation, c.SecretID+c.Name); fault != nil {

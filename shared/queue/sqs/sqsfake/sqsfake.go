@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/deskhand/deskhand/shared/awsfake"
 )
 
 // Server is one account in one region. It is an http.Handler; the zero value
@@ -67,11 +69,7 @@ type attribute struct {
 }
 
 // Error is an answer that is one, as SQS gives it.
-type Error struct {
-	Status  int    // 400 where it is 0
-	Code    string // "QueueDoesNotExist"
-	Message string
-}
+type Error = awsfake.Error
 
 // Create makes an empty queue, or changes the settings of one.
 func (s *Server) Create(name string, settings Settings) {
@@ -117,16 +115,10 @@ func (s *Server) Stored(name string) string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
 	answer, fault := s.answer(operation, r)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	if fault != nil {
-		status := fault.Status
-		if status == 0 {
-			status = http.StatusBadRequest
-		}
-		w.WriteHeader(status)
-		answer = map[string]string{"__type": "com.amazonaws.sqs#" + fault.Code, "message": fault.Message}
+		fault = &Error{Status: fault.Status, Code: "com.amazonaws.sqs#" + fault.Code, Message: fault.Message}
 	}
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+	awsfake.Write(w, "1.0", answer, fault)
 }
 
 func (s *Server) answer(operation string, r *http.Request) (any, *Error) {
@@ -136,8 +128,8 @@ func (s *Server) answer(operation string, r *http.Request) (any, *Error) {
 		}
 	}
 	var c call
-	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 4<<20)).Decode(&c); err != nil {
-		return nil, &Error{Code: "SerializationException", Message: err.Error()}
+	if fault := awsfake.Read(r, 4<<20, &c); fault != nil {
+		return nil, fault
 	}
 	run := operations[operation]
 	if operation == "CreateQueue" {

@@ -80,6 +80,9 @@ type Catalogue struct {
 	Canary func(ctx context.Context, id tenant.ID) (string, error)
 	// Probe looks for decoys as the tenant, and fails where it finds another's.
 	Probe  func(ctx context.Context, id tenant.ID) error
+	// Learn brings what is derived from a tenant's tickets up to date: the latent
+	// factors by which they are found. It can be stopped anywhere, and goes on.
+	Learn  func(ctx context.Context, id tenant.ID) error
 	Policy queue.Policy
 	Now    func() time.Time
 	Log    *slog.Logger

@@ -113,7 +113,8 @@ func TestProto(t *testing.T) {
 			res := ""
 			if evs[next].resolved {
 				res = x.Resolution
-				for _, r := range retrieval.References(res) {
+				for _, r := range retrieval.References(res, "") {
+					r := r.Name
 					if id, err := strconv.ParseInt(r, 10, 64); err == nil && id != x.ID && all[id].Resolution != "" {
 						cites[x.ID] = append(cites[x.ID], id)
 						total[id]++

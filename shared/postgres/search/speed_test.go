@@ -70,8 +70,15 @@ func (w world) plansUseIndexes(t *testing.T) {
 		want []string
 	}{
 		{corpusSQL, []any{ticketCorpus, terms}, []string{"corpora_pkey|Seq Scan on corpora", "corpus_terms_pkey"}},
-		{postingsSQL, []any{ticketCorpus, terms, nil, "desk", "7"}, []string{"postings_pkey", "ticket_history_tenant_id_connection_id_ticket_id_key"}},
-		{findTickets, []any{[]int64{7, 8}}, []string{"ticket_history_pkey"}},
+		{postingsSQL, []any{ticketCorpus, terms, nil, today, "desk", "7"}, []string{"postings_pkey", "ticket_history_tenant_id_connection_id_ticket_id_key"}},
+		{onlySQL, []any{ticketCorpus, terms, []int64{7, 8}}, []string{"postings_pkey"}},
+		{findTickets, []any{[]int64{7, 8}, comparedSize, today}, []string{"ticket_history_pkey"}},
+		{findArticles, []any{[]int64{7, 8}}, []string{"articles_pkey|Seq Scan on articles"}},
+		{citedTickets, []any{[]int64{7, 8}}, []string{"ticket_references_pkey|ticket_references_ticket"}},
+		{citedArticles, []any{[]int64{7, 8}}, []string{"ticket_references_pkey|ticket_references_ticket"}},
+		{activeTerms, []any{terms}, []string{"term_vectors_pkey"}},
+		{activeVectors, []any{ticketCorpus, []int64{7, 8}}, []string{"document_vectors_pkey"}},
+		{systemsNamed, []any{terms}, []string{"systems_name"}},
 		{removePostings, []any{"acme", ticketCorpus, []int64{7, 8}}, []string{"postings_doc"}},
 	} {
 		var plan []string

@@ -16,15 +16,13 @@ type latent struct {
 	corpus string
 }
 
-const activeTerms = `
-SELECT t.term, t.vector FROM latent_factors f
-JOIN term_vectors t ON t.tenant_id = f.tenant_id AND t.space = 'latent/' || f.active
-WHERE t.term = ANY($1)`
-
-const activeVectors = `
-SELECT d.doc, d.vector FROM latent_factors f
-JOIN document_vectors d ON d.tenant_id = f.tenant_id AND d.corpus = $1 AND d.space = 'latent/' || f.active
-WHERE d.doc = ANY($2)`
+// The space is a subquery, not a join, so that the plan is the same before the
+// tables are analysed.
+const (
+	activeSpace   = `(SELECT 'latent/' || active FROM latent_factors)`
+	activeTerms   = `SELECT term, vector FROM term_vectors WHERE space = ` + activeSpace + ` AND term = ANY($1)`
+	activeVectors = `SELECT doc, vector FROM document_vectors WHERE corpus = $1 AND space = ` + activeSpace + ` AND doc = ANY($2)`
+)
 
 // Near implements retrieval.Meaning in one round trip.
 func (l latent) Near(ctx context.Context, question []retrieval.Term, docs []int64) (map[int64]float64, error) {

@@ -191,7 +191,7 @@ func TestWhatSimilarTicketsPointToIsFound(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, acme, office...)
 	// The third shares no word with the question; two tickets that do point to it.
-	for i, as := range []string{"Same as #3.", "See https://desk.example/3?tab=solution, and https://wiki.example/kb/reset-credentials"} {
+	for i, as := range []string{"Same as https://desk.example/3.", "See https://desk.example/3?tab=solution, and https://wiki.example/kb/reset-credentials"} {
 		past := solved(fmt.Sprint(100+i), "Mail client wants login", fmt.Sprintf("The mail client wants the login on laptop%dx", i), as)
 		past.Number = ""
 		w.put(t, acme, past)

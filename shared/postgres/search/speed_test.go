@@ -76,9 +76,9 @@ func (w world) plansUseIndexes(t *testing.T) {
 	}{
 		{corpusSQL, []any{ticketCorpus, terms}, []string{"corpora_pkey|Seq Scan on corpora", "corpus_terms_pkey"}},
 		{postingsSQL, []any{ticketCorpus, terms, nil, today, "desk", "7"}, []string{"postings_pkey", "ticket_history_tenant_id_connection_id_ticket_id_key"}},
-		{onlySQL, []any{ticketCorpus, terms, []int64{7, 8}}, []string{"postings_pkey"}},
-		{findTickets, []any{[]int64{7, 8}, comparedSize, today}, []string{"ticket_history_pkey"}},
-		{findArticles, []any{[]int64{7, 8}}, []string{"articles_pkey|Seq Scan on articles"}},
+		{onlySQL, []any{ticketCorpus, terms, []int64{7, 8}}, []string{"postings_pkey|postings_doc"}},
+		{findTickets, []any{[]int64{7, 8}, comparedSize, today}, []string{"ticket_history_pkey|ticket_history_analyser"}},
+		{findArticles, []any{[]int64{7, 8}}, []string{"articles_pkey|articles_analyser|Seq Scan on articles"}},
 		{citedTickets, []any{[]int64{7, 8}}, []string{"ticket_references_pkey|ticket_references_ticket"}},
 		{citedArticles, []any{[]int64{7, 8}}, []string{"ticket_references_"}},
 		{activeTerms, []any{terms}, []string{"term_vectors_pkey"}},

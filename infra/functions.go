@@ -27,8 +27,13 @@ const (
 	migrateLimit   = 10 * time.Minute
 )
 
-// databaseConns is DATABASE_CONNS: an instance works on one thing at a time.
-const databaseConns = 2
+const (
+	// databaseConns is DATABASE_CONNS: an instance works on one thing at a time.
+	databaseConns = 2
+	// migrateConns are those of migrate: a pool of the default size for each of
+	// its roles.
+	migrateConns = 3 * 8
+)
 
 // Functions are the Lambda functions, by the name of their folder.
 type Functions struct {

@@ -364,7 +364,7 @@ func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
 		if name := s.named(t, version.text("FunctionName")); name != "migrate" {
 			t.Errorf("%s is triggered", name)
 		}
-		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": true, "InvocationType": "RequestResponse"})
+		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": true, "InvocationType": "RequestResponse", "Deployed": deployed(built, s.Stage)})
 		after := strings.Join(flatten(trigger.DependsOn), " ")
 		for _, want := range []string{"DataPostgres", "NetworkVpcSecrets", "NetworkVpcKms", "DataAppUserAttachment", "DataAdminUserAttachment", "DataApplication"} {
 			if !strings.Contains(after, want) {
@@ -377,4 +377,32 @@ func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatIsDeployedChangesWithAnyFunctionAndTheStage: migrate is called where
+// it does.
+func TestWhatIsDeployedChangesWithAnyFunctionAndTheStage(t *testing.T) {
+	t.Parallel()
+	folder, stage := t.TempDir(), Stage{Name: "dev", Region: "eu-west-1"}
+	build := func(name, code string) {
+		if err := os.MkdirAll(filepath.Join(folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name, "bootstrap"), []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build("migrate", "1")
+	build("webhook", "1")
+	before := deployed(folder, stage)
+	build("webhook", "1")
+	if deployed(folder, stage) != before {
+		t.Error("it changes with another build of the same")
+	}
+	build("webhook", "2")
+	code := deployed(folder, stage)
+	stage.Environment = map[string]string{"LOG_LEVEL": "debug"}
+	if code == before || deployed(folder, stage) == code {
+		t.Error("a change is not seen")
+	}
 }

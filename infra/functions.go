@@ -34,9 +34,8 @@ const (
 const (
 	// databaseConns is DATABASE_CONNS: an instance works on one thing at a time.
 	databaseConns = 2
-	// migrateConns are those of migrate: a pool of the default size for each of
-	// its roles.
-	migrateConns = 3 * 8
+	// migrateConns are those of migrate, which has three roles.
+	migrateConns = 3 * databaseConns
 )
 
 // Functions are the Lambda functions, by the name of their folder.
@@ -147,6 +146,7 @@ func (f *Functions) list() []function {
 				"DATABASE_ADMIN_URL": d.postgresURL(), "DATABASE_ADMIN_SECRET": d.AdminUser.SecretArn(),
 				"DATABASE_OWNER_URL": d.postgresURL(), "DATABASE_OWNER_SECRET": d.Owner.SecretArn(),
 				"SECRETS": d.Application.SecretArn(), "SEALING_KMS_KEY": d.SealingKey.KeyArn(),
+				"DATABASE_CONNS": jsii.String(fmt.Sprint(databaseConns)),
 			},
 			may: append(append(f.read(d.Application, d.AppUser, d.AdminUser, d.Owner), f.write(d.Application)...), f.seal("Decrypt", "Encrypt")),
 		},

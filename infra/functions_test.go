@@ -311,8 +311,7 @@ func TestThePoolsFitThePostgres(t *testing.T) {
 			atOnce, _ := f.get("ReservedConcurrentExecutions").(float64)
 			pool, err := strconv.Atoi(flat(f.get("Environment.Variables.DATABASE_CONNS")))
 			if err != nil {
-				field, _ := reflect.TypeFor[config.Config]().FieldByName("DatabaseConns")
-				pool, _ = strconv.Atoi(field.Tag.Get("envDefault"))
+				t.Errorf("%s: DATABASE_CONNS: %v", f.id, err)
 			}
 			env, _ := f.get("Environment.Variables").(map[string]any)
 			for variable := range env {
@@ -323,8 +322,14 @@ func TestThePoolsFitThePostgres(t *testing.T) {
 			reserved += int(atOnce)
 		}
 		most := s.Stage.Database.MaxConnections
-		if 100*connections > 80*most {
-			t.Errorf("functions may open %d connections, over 80 %% of %d", connections, most)
+		if with := connections + podConns; 100*with > 80*most { // also where it has no cluster yet
+			t.Errorf("functions may open %d connections, with pods %d, over 80 %% of %d", connections, with, most)
+		}
+		if s.Stage.Cluster.Admin != "" {
+			connections += podConns
+		}
+		if got := s.Stage.connections(); got != connections {
+			t.Errorf("the stage counts %d connections, and it may be %d", got, connections)
 		}
 		if byMemory := s.Stage.Database.MemoryGiB << 30 / 9531392; most > min(byMemory, 5000) { // RDS' own default
 			t.Errorf("max_connections is %d, and the memory of db.%s is for %d", most, s.Stage.Database.Class, byMemory)

@@ -65,7 +65,9 @@ type Cluster struct {
 type Database struct {
 	Class     string `json:"class"` // without "db."
 	MemoryGiB int    `json:"memory_gib"`
-	// MaxConnections is set on the server; functions use 80 % at most.
+	// MaxConnections is set on the server; functions and pods use 80 % at most.
+	// It is below what RDS would choose for the memory, and the stages here use
+	// about half, so that each has room for a cluster.
 	MaxConnections int `json:"max_connections"`
 	StorageGiB     int `json:"storage_gib"`
 	BackupDays     int `json:"backup_days"`

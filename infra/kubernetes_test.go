@@ -163,7 +163,7 @@ func TestManifestsAreWhatKubernetesTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	schemas(t, filepath.Join(module.Dir, "api/openapi-spec/swagger.json"), dir)
+	schemas(t, filepath.Join(module.Dir, "api", "openapi-spec", "swagger.json"), dir)
 	v, err := validator.New([]string{dir + "/{{.ResourceKind}}{{.KindSuffix}}.json"}, validator.Opts{
 		Strict: true, SkipKinds: map[string]struct{}{"ClusterIssuer": {}}, // of cert-manager
 	})

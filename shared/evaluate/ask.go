@@ -39,7 +39,9 @@ func (r *replay) ask(ctx context.Context, q query) error {
 	}
 	cited := r.cite(like, like, r.citedTickets)
 	r.note(tickets, Citations, cited, nil)
-	r.note(tickets, Solved, cited, r.solved)
+	if !r.set.Unsolved {
+		r.note(tickets, Solved, cited, r.solved)
+	}
 	if len(q.articles) == 0 {
 		return nil
 	}

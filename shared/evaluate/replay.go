@@ -13,7 +13,7 @@ import (
 const (
 	halfLife = 60 * 24 * time.Hour // of what a recent solution counts more
 	shown    = 10                  // ranks that count
-	pool     = 200                 // of which those solved by then are chosen
+	pool     = 1000                // of which those solved by then are chosen
 )
 
 // replay is what was known at a moment, which moves forward.

@@ -14,7 +14,9 @@ type Answer struct {
 }
 
 // MarshalJSON writes the number, then the ranks: [2,1,7].
-func (a Answer) MarshalJSON() ([]byte, error) { return json.Marshal(append([]int{a.Relevant}, a.Ranks...)) }
+func (a Answer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(append([]int{a.Relevant}, a.Ranks...))
+}
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (a *Answer) UnmarshalJSON(text []byte) error {

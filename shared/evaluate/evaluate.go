@@ -66,10 +66,10 @@ const (
 
 // Measured is what a run over a set has found.
 type Measured struct {
-	Set                        string
+	Set                         string
 	Tickets, Findable, Articles int
-	Rows                       []Measurement // by corpus, then configuration
-	Left                       []string
+	Rows                        []Measurement // by corpus, then configuration
+	Left                        []string
 }
 
 // Measurement is what one configuration has found in one corpus.

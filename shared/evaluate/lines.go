@@ -110,9 +110,9 @@ func (l *loader) tickets(names []string) (map[string][]Ticket, error) {
 	for _, name := range names {
 		err := l.lines(name, func(line []byte) error {
 			var x struct {
-				ID                                     id
-				Created, Title, Body, Resolution       string
-				Resolved                               string `json:"resolved_at"`
+				ID                               id
+				Created, Title, Body, Resolution string
+				Resolved                         string `json:"resolved_at"`
 			}
 			if err := json.Unmarshal(line, &x); err != nil {
 				return err

@@ -186,4 +186,3 @@ func (r *replay) resolved(id int64, t Ticket) {
 		}
 	}
 }
-

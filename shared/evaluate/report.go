@@ -94,6 +94,10 @@ func (rep Report) Print(w io.Writer) error {
 	for _, what := range rep.Left {
 		fmt.Fprintf(w, "  left out: %s\n", what)
 	}
+	if len(rep.Rows) == 0 {
+		fmt.Fprintln(w, "  nothing can be measured: no resolution points to an older ticket or to an article that is there")
+		return nil
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	corpus := ""
 	for _, row := range rep.Rows {

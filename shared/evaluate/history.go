@@ -58,15 +58,25 @@ func pastTicket(connection string, t ticket.Ticket) Ticket {
 	if t.Number != "" {
 		p.Names = append(p.Names, within(t.Number))
 	}
-	var own []string // every host, where the ticket has no address
-	if u, err := url.Parse(t.URL); err == nil && u.Hostname() != "" {
-		own = append(own, u.Hostname())
+	host := "" // of the tool; where the ticket has no address, any
+	if u, err := url.Parse(t.URL); err == nil {
+		host = u.Hostname()
 	}
-	for _, name := range retrieval.References(t.Resolution, own...) {
+	tickets, articles := points(t.Resolution, host)
+	for _, name := range tickets {
 		p.ToTickets = append(p.ToTickets, within(name))
 	}
-	p.ToArticles = retrieval.References(t.Resolution)
+	p.ToArticles = articles
 	return p
+}
+
+// points gives the names of tickets and of articles that a resolution may point to.
+func points(resolution, host string) (tickets, articles []string) {
+	articles = retrieval.References(resolution)
+	if host == "" {
+		return articles, articles
+	}
+	return retrieval.References(resolution, host), articles
 }
 
 // pointed makes queries of the tickets whose resolution points to an older

@@ -10,8 +10,6 @@ import (
 	"io"
 	"strings"
 	"time"
-
-	"github.com/deskhand/deskhand/shared/retrieval"
 )
 
 const (
@@ -125,8 +123,7 @@ func (l *loader) tickets(names []string) (map[string][]Ticket, error) {
 			if resolved, ok := moment(x.Resolved, true); ok {
 				t.Resolved = resolved
 			}
-			t.ToTickets = retrieval.References(t.Resolution)
-			t.ToArticles = t.ToTickets
+			t.ToTickets, t.ToArticles = points(t.Resolution, "")
 			read[name] = append(read[name], t)
 			return nil
 		})

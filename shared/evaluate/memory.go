@@ -92,16 +92,35 @@ func (m *memory) Corpus(context.Context, []string) (retrieval.Corpus, error) { r
 // Read implements retrieval.Index.
 func (m *memory) Read(_ context.Context, terms []string, only []int64) ([]retrieval.List, error) {
 	lists := make([]retrieval.List, len(terms))
+	place := make(map[string]int, len(terms))
 	for i, t := range terms {
-		postings := make([]retrieval.Posting, 0, m.corpus.With[t])
+		lists[i].Term, place[t] = t, i
+		if only != nil {
+			continue
+		}
+		lists[i].Postings = make([]retrieval.Posting, 0, m.corpus.With[t])
 		for _, e := range m.lists[t] {
-			if !e.gone && (only == nil || slices.Contains(only, e.id)) {
-				postings = append(postings, retrieval.Posting{Doc: e.id, TF: e.tf, Length: e.length, Day: e.day})
+			if !e.gone {
+				lists[i].Postings = append(lists[i].Postings, e.posting(e.tf))
 			}
 		}
-		lists[i] = retrieval.List{Term: t, Postings: postings}
+	}
+	for _, id := range only {
+		d, ok := m.docs[id]
+		if !ok {
+			continue
+		}
+		for _, t := range d.terms {
+			if i, ok := place[t.Text]; ok {
+				lists[i].Postings = append(lists[i].Postings, d.posting(t.TF))
+			}
+		}
 	}
 	return lists, nil
+}
+
+func (d *document) posting(tf int) retrieval.Posting {
+	return retrieval.Posting{Doc: d.id, TF: tf, Length: d.length, Day: d.day}
 }
 
 // Near implements retrieval.Meaning.

@@ -125,17 +125,12 @@ func (c Candidates) keep(n int) {
 	if len(c.found) <= n {
 		return
 	}
-	type ranked struct {
-		doc   int64
-		score float64
-	}
-	all := make([]ranked, 0, len(c.found))
-	for doc, f := range c.found {
-		all = append(all, ranked{doc, f.words * c.recency(f.day)})
-	}
-	slices.SortFunc(all, func(a, b ranked) int { return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.doc, b.doc)) })
-	for _, x := range all[n:] {
-		delete(c.found, x.doc)
+	docs := c.Docs()
+	slices.SortStableFunc(docs, func(a, b int64) int {
+		return cmp.Compare(c.found[b].words*c.recency(c.found[b].day), c.found[a].words*c.recency(c.found[a].day))
+	})
+	for _, doc := range docs[n:] {
+		delete(c.found, doc)
 	}
 }
 

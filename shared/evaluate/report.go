@@ -110,7 +110,7 @@ func (rep Report) Print(w io.Writer) error {
 			mark = " *"
 		}
 		fmt.Fprintf(t, "%s%s\t%s\t%.1f ms\t%.1f ms\n", row.Configuration, mark, strings.Join(row.cells(), "\t"), row.P50, row.P95)
-		if row.Stored != nil {
+		if row.Stored != nil && row.Stored.Queries > 0 {
 			fmt.Fprintf(t, "  against the baseline\t%s\t\t\n", strings.Join(row.Stored.cells(corpus), "\t"))
 		}
 	}

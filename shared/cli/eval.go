@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -72,7 +73,7 @@ func (c evalRetrievalCmd) Run(ctx context.Context, p *Program) error {
 // sets reads what is to be measured.
 func (c evalRetrievalCmd) sets(ctx context.Context, p *Program) (sets []evaluate.Set, err error) {
 	if c.Data != "" {
-		sets, notes, err := evaluate.Read(os.DirFS(c.Data))
+		sets, notes, err := evaluate.Read(os.DirFS(c.Data), filepath.Base(c.Data))
 		for _, note := range notes {
 			fmt.Fprintf(p.Err, "left out: %s\n", note)
 		}
@@ -171,7 +172,7 @@ func fromFile[T any](name string) (value T, err error) {
 func toFile(name string, value any) error {
 	text, err := json.Marshal(value)
 	if err == nil {
-		err = os.WriteFile(name, append(text, '\n'), 0o600) //nolint:gosec // the operator names it
+		err = os.WriteFile(name, append(text, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the baseline: %w", err)

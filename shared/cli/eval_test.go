@@ -51,12 +51,12 @@ func TestRetrievalIsMeasuredOnAFolder(t *testing.T) {
 	if code := w.run(t, "eval", "retrieval", "--data", small); code != 0 || w.closed != 0 {
 		t.Fatalf("exit code %d: %s", code, w.err.String())
 	}
-	for _, want := range []string{"desk: 12 tickets, 10 of them can be found; 3 articles", "+ citations *", "bugs/Desk: 4 tickets", "paired bootstrap"} {
+	for _, want := range []string{"desk/small: 12 tickets, 10 of them can be found; 3 articles", "+ citations *", "bugs/Desk: 4 tickets", "paired bootstrap"} {
 		if !strings.Contains(w.out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, w.out.String())
 		}
 	}
-	for _, want := range []string{"left out: desk/tickets_en_small.jsonl.gz:6:", "Measuring desk: 3 of 3 queries"} {
+	for _, want := range []string{"left out: desk/tickets_en_small.jsonl.gz:6:", "Measuring desk/small: 3 of 3 queries"} {
 		if !strings.Contains(w.err.String(), want) {
 			t.Errorf("%q is not in\n%s", want, w.err.String())
 		}
@@ -100,10 +100,10 @@ func TestAMissedFloorEndsWithOne(t *testing.T) {
 		code int
 		want string
 	}{
-		`{"desk":{"tickets":{"R@5":0.5}}}`:  {0, "floors: all are reached"},
-		`{"desk":{"tickets":{"R@5":1.01}}}`: {1, "below the floor: desk, tickets, + meaning: R@5 is"},
-		`{"other":{"tickets":{"R@5":1}}}`:   {0, "floors: there is none for these sets"},
-		`not JSON`:                          {1, "file.json: invalid character"},
+		`{"desk/small":{"tickets":{"R@5":0.5}}}`:  {0, "floors: all are reached"},
+		`{"desk/small":{"tickets":{"R@5":1.01}}}`: {1, "below the floor: desk/small, tickets, + meaning: R@5 is"},
+		`{"other":{"tickets":{"R@5":1}}}`:         {0, "floors: there is none for these sets"},
+		`not JSON`:                                {1, "file.json: invalid character"},
 	} {
 		w := newWorld()
 		if code := w.run(t, "eval", "retrieval", "--data", small, "--floors", file(t, floors)); code != c.code || !strings.Contains(w.err.String(), c.want) {
@@ -158,5 +158,18 @@ func TestRetrievalIsMeasuredOnATenantsOwnPast(t *testing.T) {
 	w.past = past
 	if code := w.run(t, "eval", "retrieval", "--tenant", "gone"); code != 0 || !strings.Contains(w.out.String(), "nothing can be measured") {
 		t.Errorf("exit code %d: %s%s", code, w.out.String(), w.err.String())
+	}
+}
+
+func TestOnATerminalABarIsDrawn(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	p := w.program()
+	p.Wide = true
+	if code := p.Run(t.Context(), []string{"eval", "retrieval", "--data", small}); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	if got := w.err.String(); !strings.Contains(got, "Measuring desk/small") || strings.Contains(got, "of 3 queries") {
+		t.Errorf("%q", got)
 	}
 }

@@ -95,9 +95,10 @@ func (r Run) Measure(ctx context.Context, s Set) (Measured, error) {
 		if err := ctx.Err(); err != nil {
 			return Measured{}, err
 		}
-		p.until(s.Tickets[q.ticket].Created)
+		t := p.set.Tickets[q.ticket]
+		p.until(t.Created)
 		if err := p.ask(ctx, q); err != nil {
-			return Measured{}, fmt.Errorf("evaluate: ask about ticket %s of %s: %w", s.Tickets[q.ticket].ID, s.Name, err)
+			return Measured{}, fmt.Errorf("evaluate: ask about ticket %s of %s: %w", t.ID, s.Name, err)
 		}
 		if r.Progress != nil {
 			r.Progress(i+1, len(queries))

@@ -61,10 +61,10 @@ func (l *loader) lines(name string, take func(line []byte) error) error {
 
 // broken counts the lines of a file that cannot be read.
 type broken struct {
-	file   string
-	good   int
-	count_ int
-	named  []string
+	file  string
+	good  int
+	bad   int
+	named []string
 }
 
 func (b *broken) count(line int, err error) {
@@ -72,17 +72,17 @@ func (b *broken) count(line int, err error) {
 		b.good++
 		return
 	}
-	if b.count_++; len(b.named) < namedLines {
+	if b.bad++; len(b.named) < namedLines {
 		b.named = append(b.named, fmt.Sprintf("%s:%d: %v", b.file, line, err))
 	}
 }
 
 func (l *loader) end(b broken) error {
-	if b.count_ > 0 && b.good == 0 {
+	if b.bad > 0 && b.good == 0 {
 		return fmt.Errorf("read %s: every line is broken, the first: %s", b.file, b.named[0])
 	}
 	l.notes = append(l.notes, b.named...)
-	if more := b.count_ - len(b.named); more > 0 {
+	if more := b.bad - len(b.named); more > 0 {
 		l.notes = append(l.notes, fmt.Sprintf("%s: %d more broken lines", b.file, more))
 	}
 	return nil

@@ -24,24 +24,25 @@ var patterns = map[string]string{
 // folder is the files of one folder, by the keys of patterns.
 type folder map[string][]string
 
-// Read gives the sets of a folder and those below it, in the order of their
-// names. Tickets with what helped them, and what is known of nothing else in
-// the same folder, are one set. What cannot be used is left out and said (notes,
-// and Set.Left), a broken line too; a file of which every line is broken is an
-// error, and so are no queries at all (ErrNothing).
-func Read(data fs.FS) (sets []Set, notes []string, err error) {
+// Read gives the sets of the folder data, which is called name, and of those
+// below it. Tickets of one folder with what helped them are a set; it is called
+// after that folder and the file that says what helped ("forum/dev"), so that it
+// has the same name wherever it lies. What cannot be used is left out and said
+// (notes, and Set.Left), a broken line too; a file of which every line is broken
+// is an error, and so are no sets at all (ErrNothing).
+func Read(data fs.FS, name string) (sets []Set, notes []string, err error) {
 	folders := map[string]folder{}
-	err = fs.WalkDir(data, ".", func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(data, ".", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		for kind, pattern := range patterns {
-			if ok, _ := path.Match(pattern, strings.TrimSuffix(path.Base(name), ".gz")); ok {
-				dir := path.Dir(name)
+			if ok, _ := path.Match(pattern, strings.TrimSuffix(path.Base(file), ".gz")); ok {
+				dir := path.Dir(file)
 				if folders[dir] == nil {
 					folders[dir] = folder{}
 				}
-				folders[dir][kind] = append(folders[dir][kind], name)
+				folders[dir][kind] = append(folders[dir][kind], file)
 			}
 		}
 		return nil
@@ -50,7 +51,7 @@ func Read(data fs.FS) (sets []Set, notes []string, err error) {
 		return nil, nil, fmt.Errorf("evaluate: %w", err)
 	}
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
-		l := loader{data: data, dir: dir}
+		l := loader{data: data, name: path.Base(path.Join(name, dir))}
 		if err := l.forum(folders[dir]); err != nil {
 			return nil, nil, fmt.Errorf("evaluate: %w", err)
 		}
@@ -68,7 +69,7 @@ func Read(data fs.FS) (sets []Set, notes []string, err error) {
 // loader reads one folder.
 type loader struct {
 	data  fs.FS
-	dir   string
+	name  string // of the folder
 	sets  []Set
 	notes []string
 }
@@ -104,10 +105,7 @@ func (l *loader) forum(files folder) error {
 	}
 	used := map[string]bool{}
 	for _, sources := range slices.Sorted(maps.Keys(bySource)) {
-		s := Set{Name: l.name(), Articles: articles}
-		if len(bySource) > 1 {
-			s.Name += "/" + stem(bySource[sources][0].file)
-		}
+		s := Set{Name: l.name + "/" + stem(bySource[sources][0].file), Articles: articles}
 		for name := range strings.SplitSeq(sources, "\n") {
 			s.Tickets, used[name] = append(s.Tickets, tickets[name]...), true
 		}
@@ -163,18 +161,9 @@ func once[T any](list []T, id func(T) string) (kept []T) {
 	return kept
 }
 
-// name is the folder's, without those above it, so that a set has the same
-// name wherever it lies.
-func (l *loader) name() string {
-	if l.dir == "." {
-		return "data"
-	}
-	return path.Base(l.dir)
-}
-
 // stem is what the name of a file says of its content: "dev" of
 // eval_tickets_dev.jsonl.
 func stem(file string) string {
-	base, _, _ := strings.Cut(path.Base(file), ".")
+	base := stemOf(file)
 	return base[strings.LastIndexByte(base, '_')+1:]
 }

@@ -16,7 +16,7 @@ import (
 // sets reads the folder of small sets that lies beside.
 func sets(t testing.TB) (byName map[string]Set, notes []string) {
 	t.Helper()
-	list, notes, err := Read(os.DirFS("testdata"))
+	list, notes, err := Read(os.DirFS("testdata"), "small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func at(text string) time.Time {
 func TestASetIsReadFromItsFiles(t *testing.T) {
 	t.Parallel()
 	all, _ := sets(t)
-	s := all["desk"]
+	s := all["desk/small"]
 	if len(all) != 2 || len(s.Tickets) != 12 || len(s.Articles) != 3 || len(s.Queries) != 8 {
 		t.Fatalf("%d sets; %d tickets, %d articles, %d queries", len(all), len(s.Tickets), len(s.Articles), len(s.Queries))
 	}
@@ -119,7 +119,7 @@ func TestLabelsGoWithTheFilesTheyName(t *testing.T) {
 		"b/deep/tickets_z.jsonl", one, "b/deep/tickets_more.jsonl", two+one, "b/deep/eval_tickets_z.jsonl", asked,
 		"b/eval_tickets_lost.jsonl", asked,
 		"tickets_top.jsonl", one+two, "eval_tickets_top.jsonl", asked,
-	))
+	), "top")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestLabelsGoWithTheFilesTheyName(t *testing.T) {
 	for _, s := range read {
 		got = append(got, s.Name+": "+strings.Repeat("t", len(s.Tickets))+strings.Repeat("q", len(s.Queries))+strings.Join(s.Left, ""))
 	}
-	want := []string{"data: ttq", "a/x: ttq", "a/y: ttq", "deep: ttq1 tickets or articles that were there already, by their id"}
+	want := []string{"top/top: ttq", "a/x: ttq", "a/y: ttq", "deep/z: ttq1 tickets or articles that were there already, by their id"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -157,12 +157,12 @@ func TestFilesThatCannotBeReadAreNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, _, err := Read(c.files); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, _, err := Read(c.files, "x"); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v; want %q", err, c.want)
 			}
 		})
 	}
-	if _, _, err := Read(os.DirFS("testdata/nowhere")); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := Read(os.DirFS("testdata/nowhere"), "nowhere"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
@@ -196,7 +196,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("{\"id\":{}}\n\ufeff", "{\"query\":1e9,\"rel\":null}", "\t\t\n1\t", "Issue id,Duplicate id\n1,\"1, 2")
 	f.Fuzz(func(t *testing.T, tickets, similar, helpful, table string) {
 		read, _, err := Read(data("tickets_x.jsonl", one+tickets, "eval_tickets_x.jsonl", similar, "ticket_kb_x.tsv", helpful,
-			"kb_x.jsonl", `{"slug":"a"}`, "x_bugs.csv", table, "x_bugs-combined.csv", table))
+			"kb_x.jsonl", `{"slug":"a"}`, "x_bugs.csv", table, "x_bugs-combined.csv", table), "x")
 		if err == nil && len(read) == 0 {
 			t.Error("neither a set nor an error")
 		}

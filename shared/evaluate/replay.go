@@ -39,8 +39,8 @@ type replay struct {
 	rows map[[2]string]*Measurement
 }
 
-// change is that a ticket becomes known, or its resolution. Numbers of tickets
-// are indexes of the set; those of documents are the same.
+// change is that a ticket becomes known, or its resolution. The number of a
+// ticket, and of its document, is its index in the set, in the order of creation.
 type change struct {
 	when   time.Time
 	ticket int
@@ -48,6 +48,7 @@ type change struct {
 }
 
 func newReplay(s Set, now func() time.Time) *replay {
+	s.Tickets = slices.SortedStableFunc(slices.Values(s.Tickets), func(a, b Ticket) int { return a.Created.Compare(b.Created) })
 	r := &replay{
 		set: s, now: now, numbers: map[string]int{}, named: map[string]int{}, articled: map[string]int{},
 		tickets: newMemory(), articles: newMemory(), solved: map[int64]bool{},

@@ -22,7 +22,7 @@ func (r *replay) known() (ids []string) {
 func TestNothingIsKnownBeforeItHappened(t *testing.T) {
 	t.Parallel()
 	all, _ := sets(t)
-	r := newReplay(all["desk"], time.Now)
+	r := newReplay(all["desk/small"], time.Now)
 	for _, c := range []struct {
 		now     string
 		known   string
@@ -58,7 +58,7 @@ func TestNothingIsKnownBeforeItHappened(t *testing.T) {
 func TestADayAloneIsOverBeforeAResolutionCounts(t *testing.T) {
 	t.Parallel()
 	all, _ := sets(t)
-	r := newReplay(all["desk"], time.Now)
+	r := newReplay(all["desk/small"], time.Now)
 	r.until(at("2026-01-07 23:59:59"))
 	if r.solved[2] {
 		t.Error("ticket 103 counts as solved on the day of its resolution")
@@ -73,7 +73,7 @@ func TestMeasuringGivesTheRanksOfWhatHelped(t *testing.T) {
 	t.Parallel()
 	all, _ := sets(t)
 	var progress []int
-	m, err := Run{Now: time.Now, Progress: func(done, total int) { progress = append(progress, done, total) }}.Measure(t.Context(), all["desk"])
+	m, err := Run{Now: time.Now, Progress: func(done, total int) { progress = append(progress, done, total) }}.Measure(t.Context(), all["desk/small"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestAnEndedContextEndsTheMeasurement(t *testing.T) {
 	r := Run{Now: time.Now}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Measure(ctx, all["desk"]); err == nil {
+	if _, err := r.Measure(ctx, all["desk/small"]); err == nil {
 		t.Error("measured to the end")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 )
@@ -20,7 +21,7 @@ var (
 // are what would have helped. X_bugs-combined.csv tells of X_bugs.csv.
 func (l *loader) tracker(names []string) error {
 	for _, name := range names {
-		bugs, known := Set{Name: l.name() + "/" + strings.TrimSuffix(stemOf(name), "_bugs"), Unsolved: true}, false
+		bugs, known := Set{Name: l.name + "/" + strings.TrimSuffix(stemOf(name), "_bugs"), Unsolved: true}, false
 		err := l.table(name, func(header []string) func(row []string) error {
 			switch {
 			case has(header, labelledColumns):
@@ -162,7 +163,6 @@ func cell(header, row []string, column string) string {
 
 // stemOf is the name of a file without folders and endings.
 func stemOf(file string) string {
-	base := file[strings.LastIndexByte(file, '/')+1:]
-	base, _, _ = strings.Cut(base, ".")
+	base, _, _ := strings.Cut(path.Base(file), ".")
 	return base
 }

@@ -28,6 +28,7 @@ func Schedules() []Schedule {
 		{"systems", 24 * time.Hour, (*Catalogue).refreshSystems},
 		{"decoys", time.Hour, (*Catalogue).probe},
 		{"reconcile", 10 * time.Minute, (*Catalogue).reconcile},
+		{"learn", time.Hour, (*Catalogue).learn},
 	}
 }
 
@@ -69,6 +70,8 @@ func (c *Catalogue) sweep(ctx context.Context, id tenant.ID) error {
 	}
 	return nil
 }
+
+func (c *Catalogue) learn(ctx context.Context, id tenant.ID) error { return c.Learn(ctx, id) }
 
 // Refresh brings the tenant's articles and systems up to date now.
 func (c *Catalogue) Refresh(ctx context.Context, id tenant.ID) error {

@@ -91,10 +91,11 @@ func (c evalRetrievalCmd) sets(ctx context.Context, p *Program) (sets []evaluate
 		if err != nil {
 			return err
 		}
-		if _, ok := directory.Tenants[id]; !ok {
+		t, ok := directory.Tenants[id]
+		if !ok {
 			return fmt.Errorf("tenant %s: %w", id, tenant.ErrUnknown)
 		}
-		s, err := evaluate.History(ctx, d.Past, id)
+		s, err := evaluate.History(ctx, d.Past, t)
 		sets = []evaluate.Set{s}
 		return err
 	})

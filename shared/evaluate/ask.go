@@ -33,7 +33,13 @@ func (r *replay) ask(ctx context.Context, q query) error {
 	t := r.set.Tickets[q.ticket]
 	asked := retrieval.Terms(t.Title, t.Body, "")
 	tickets := question{q.ticket, Tickets, q.tickets, asked}
-	like, err := r.plainly(ctx, tickets, r.tickets, retrieval.Search{Weight: retrieval.TicketMeaning, HalfLife: halfLife, Now: t.Created})
+	r.tickets.since = 0
+	if days := r.set.Settings.HistoryDays; days > 0 {
+		r.tickets.since = retrieval.Day(t.Created.AddDate(0, 0, -days))
+	}
+	like, err := r.plainly(ctx, tickets, r.tickets, retrieval.Search{
+		Weight: retrieval.TicketMeaning, HalfLife: r.set.Settings.HalfLife(), Now: t.Created,
+	})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/deskhand/deskhand/shared/tenant"
 )
 
 // Set is tickets, articles, and what of them is known to have helped.
@@ -16,6 +18,7 @@ type Set struct {
 	Tickets  []Ticket
 	Articles []Article
 	Queries  []Query
+	Settings tenant.Settings // those that search goes by; none: the product's own
 	// Unsolved tickets may be found too: a bug tracker's have no resolution.
 	Unsolved bool
 	// Left says in words what was there and could not be used.

@@ -21,11 +21,12 @@ type Past interface {
 
 // History gives a tenant's tickets and articles as a set. What helped is what
 // the tickets' own resolutions point to: another ticket of the same connection
-// that is older, by key or number, or an article. It holds all texts in memory.
-func History(ctx context.Context, past Past, id tenant.ID) (Set, error) {
-	s := Set{Name: string(id)}
+// that is older, by key or number, or an article. The search goes by the
+// tenant's settings. It holds all texts in memory.
+func History(ctx context.Context, past Past, of tenant.Tenant) (Set, error) {
+	s := Set{Name: string(of.ID), Settings: of.Settings}
 	undated := 0
-	err := past.EachTicket(ctx, id, func(connection string, t ticket.Ticket) error {
+	err := past.EachTicket(ctx, of.ID, func(connection string, t ticket.Ticket) error {
 		if t.Created.IsZero() {
 			undated++
 			return nil
@@ -34,13 +35,13 @@ func History(ctx context.Context, past Past, id tenant.ID) (Set, error) {
 		return nil
 	})
 	if err == nil {
-		err = past.EachArticle(ctx, id, func(a ticketing.Article) error {
+		err = past.EachArticle(ctx, of.ID, func(a ticketing.Article) error {
 			s.Articles = append(s.Articles, Article{ID: a.Key, Title: a.Title, Body: a.Text})
 			return nil
 		})
 	}
 	if err != nil {
-		return s, fmt.Errorf("evaluate: read the history of tenant %s: %w", id, err)
+		return s, fmt.Errorf("evaluate: read the history of tenant %s: %w", of.ID, err)
 	}
 	if undated > 0 {
 		s.Left = append(s.Left, fmt.Sprintf("%d tickets without a time of creation", undated))
@@ -72,11 +73,13 @@ func pastTicket(connection string, t ticket.Ticket) Ticket {
 
 // points gives the names of tickets and of articles that a resolution may point to.
 func points(resolution, host string) (tickets, articles []string) {
-	articles = retrieval.References(resolution)
-	if host == "" {
-		return articles, articles
+	for _, r := range retrieval.References(resolution, host) {
+		if r.Own {
+			tickets = append(tickets, r.Name)
+		}
+		articles = append(articles, r.Name)
 	}
-	return retrieval.References(resolution, host), articles
+	return tickets, articles
 }
 
 // pointed makes queries of the tickets whose resolution points to an older

@@ -60,7 +60,7 @@ func TestATenantsOwnResolutionsSayWhatHelped(t *testing.T) {
 		},
 		articles: map[tenant.ID][]ticketing.Article{"acme": {{Key: "KB0010023", Title: "Spooler", Text: "Restart it"}}},
 	}
-	s, err := History(t.Context(), p, "acme")
+	s, err := History(t.Context(), p, tenant.Tenant{ID: "acme", Settings: tenant.Settings{RecencyDays: 7}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,10 +68,10 @@ func TestATenantsOwnResolutionsSayWhatHelped(t *testing.T) {
 	if diff := cmp.Diff(want, s.Queries); diff != "" {
 		t.Error(diff)
 	}
-	if s.Name != "acme" || len(s.Tickets) != 5 || len(s.Articles) != 1 || len(s.Left) != 1 || !strings.Contains(s.Left[0], "1 tickets without a time") {
+	if s.Name != "acme" || s.Settings.RecencyDays != 7 || len(s.Tickets) != 5 || len(s.Articles) != 1 || len(s.Left) != 1 || !strings.Contains(s.Left[0], "1 tickets without a time") {
 		t.Errorf("%+v", s)
 	}
-	if s, err = History(t.Context(), p, "globex"); err != nil || len(s.Tickets) != 1 || len(s.Queries)+len(s.Articles) != 0 {
+	if s, err = History(t.Context(), p, tenant.Tenant{ID: "globex"}); err != nil || len(s.Tickets) != 1 || len(s.Queries)+len(s.Articles) != 0 {
 		t.Errorf("globex: %+v, %v", s, err)
 	}
 }
@@ -79,7 +79,7 @@ func TestATenantsOwnResolutionsSayWhatHelped(t *testing.T) {
 func TestAHistoryThatCannotBeReadIsAnError(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
-	if _, err := History(t.Context(), past{err: down}, "acme"); !errors.Is(err, down) || !strings.Contains(err.Error(), "tenant acme") {
+	if _, err := History(t.Context(), past{err: down}, tenant.Tenant{ID: "acme"}); !errors.Is(err, down) || !strings.Contains(err.Error(), "tenant acme") {
 		t.Error(err)
 	}
 }

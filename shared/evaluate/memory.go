@@ -16,6 +16,7 @@ type memory struct {
 	lists   map[string][]entry
 	docs    map[int64]*document
 	factors retrieval.Factors
+	since   int // day: what is older is not found
 }
 
 // document is one state of a document. Lists keep the entries of states that
@@ -100,14 +101,14 @@ func (m *memory) Read(_ context.Context, terms []string, only []int64) ([]retrie
 		}
 		lists[i].Postings = make([]retrieval.Posting, 0, m.corpus.With[t])
 		for _, e := range m.lists[t] {
-			if !e.gone {
+			if !e.gone && e.day >= m.since {
 				lists[i].Postings = append(lists[i].Postings, e.posting(e.tf))
 			}
 		}
 	}
 	for _, id := range only {
 		d, ok := m.docs[id]
-		if !ok {
+		if !ok || d.day < m.since {
 			continue
 		}
 		for _, t := range d.terms {

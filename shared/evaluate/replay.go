@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	halfLife = 60 * 24 * time.Hour // of what a recent solution counts more
-	shown    = 10                  // ranks that count
-	pool     = 1000                // of which those solved by then are chosen
+	shown = 10   // ranks that count
+	pool  = 1000 // of which those solved by then are chosen
 )
 
 // replay is what was known at a moment, which moves forward.

@@ -187,3 +187,18 @@ func TestAnEndedContextEndsTheMeasurement(t *testing.T) {
 		t.Error("measured to the end")
 	}
 }
+
+func TestTheSettingsOfATenantAreFollowed(t *testing.T) {
+	t.Parallel()
+	all, _ := sets(t)
+	s := all["desk/small"]
+	s.Settings.HistoryDays = 10
+	m, err := Run{Now: time.Now}.Measure(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Ticket 110 is of 21 January: by words it finds 105, and 101 no more.
+	if diff := cmp.Diff(Answer{2, []int{1}}, m.Rows[0].Answers["110"]); diff != "" {
+		t.Error(diff)
+	}
+}

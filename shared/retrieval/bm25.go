@@ -88,14 +88,27 @@ func (c Corpus) rarity(term string) float64 {
 	return math.Log1p(max(float64(c.Docs)-with+.5, 0) / (with + .5))
 }
 
-// score scores the documents of the lists.
-func (q question) score(lists []List) map[int64]*candidate {
+// split gives the rarest terms, whose postings are at most so many together, or
+// the rarest one alone; and the others.
+func (q question) split(postings int) (rare, common []string) {
+	sorted := texts(q.terms)
+	slices.SortStableFunc(sorted, func(a, b string) int { return cmp.Compare(q.corpus.With[a], q.corpus.With[b]) })
+	read := 0
+	for i, term := range sorted {
+		if read += q.corpus.With[term]; i > 0 && read > postings {
+			return sorted[:i], sorted[i:]
+		}
+	}
+	return sorted, nil
+}
+
+// score adds what the lists say of documents.
+func (q question) score(lists []List, found map[int64]*candidate) {
 	place := make(map[string]int, len(q.terms))
 	for i, t := range q.terms {
 		place[t.Text] = i
 	}
 	average := max(float64(q.corpus.Length)/float64(max(q.corpus.Docs, 1)), whole)
-	found := map[int64]*candidate{}
 	for _, l := range lists {
 		i, ok := place[l.Term]
 		if !ok {
@@ -112,10 +125,6 @@ func (q question) score(lists []List) map[int64]*candidate {
 			f.matched = append(f.matched, i)
 		}
 	}
-	for _, f := range found {
-		f.words = round(f.words)
-	}
-	return found
 }
 
 // similar tells whether a document is above the floor, or at least possibly

@@ -46,6 +46,10 @@ type Search struct {
 // 1,060 questions (`make eval`; docs/retrieval.md has the figures).
 const (
 	poolSize = 200 // documents that meaning re-ranks
+	// What one search reads at most of the terms that find documents, and in how
+	// many documents it looks for the others.
+	readPostings = 5000
+	readDocs     = 500
 	// Incidents cluster in time: in days, when something breaks for many, and in
 	// months, as versions come and go.
 	recencyGain = 0.6
@@ -93,11 +97,9 @@ func (s Search) Candidates(ctx context.Context, asked []Term) (Candidates, error
 	if len(c.question.terms) == 0 {
 		return c, nil
 	}
-	lists, err := s.Index.Read(ctx, texts(c.question.terms), nil)
-	if err != nil {
+	if err := c.read(ctx); err != nil {
 		return c, fmt.Errorf("postings of %d terms: %w", len(c.question.terms), err)
 	}
-	c.found = c.question.score(lists)
 	c.keep(poolSize)
 	docs := c.Docs()
 	for _, m := range s.Meanings {
@@ -112,9 +114,29 @@ func (s Search) Candidates(ctx context.Context, asked []Term) (Candidates, error
 		}
 	}
 	for _, f := range c.found {
-		c.best = max(c.best, f.words)
+		c.best = max(c.best, round(f.words))
 	}
 	return c, nil
+}
+
+// read finds documents by the rare terms, and looks for the common ones, whose
+// postings are many, in the best of these alone.
+func (c *Candidates) read(ctx context.Context) error {
+	c.found = map[int64]*candidate{}
+	rare, common := c.question.split(readPostings)
+	lists, err := c.search.Index.Read(ctx, rare, nil)
+	if err != nil {
+		return err
+	}
+	c.question.score(lists, c.found)
+	if len(common) > 0 {
+		c.keep(readDocs)
+		if lists, err = c.search.Index.Read(ctx, common, c.Docs()); err != nil {
+			return err
+		}
+		c.question.score(lists, c.found)
+	}
+	return nil
 }
 
 // Docs gives the documents in ascending order.
@@ -125,12 +147,19 @@ func (c Candidates) keep(n int) {
 	if len(c.found) <= n {
 		return
 	}
-	docs := c.Docs()
-	slices.SortStableFunc(docs, func(a, b int64) int {
-		return cmp.Compare(c.found[b].words*c.recency(c.found[b].day), c.found[a].words*c.recency(c.found[a].day))
+	type ranked struct {
+		doc   int64
+		score float64
+	}
+	all := make([]ranked, 0, len(c.found))
+	for doc, f := range c.found {
+		all = append(all, ranked{doc, f.words * c.recency(f.day)})
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.doc, a.doc))
 	})
-	for _, doc := range docs[n:] {
-		delete(c.found, doc)
+	for _, r := range all[n:] {
+		delete(c.found, r.doc)
 	}
 }
 
@@ -139,7 +168,7 @@ func (c Candidates) mix(f *candidate) float64 {
 	if f.words == 0 {
 		return 0
 	}
-	return f.words/c.best + c.search.Weight*f.near
+	return round(f.words)/c.best + c.search.Weight*f.near
 }
 
 // recency is 2.1 for what was solved today, 1.3 after one half-life, and near 1

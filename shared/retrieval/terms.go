@@ -31,6 +31,10 @@ const (
 	whole        = 4.0 // quarters
 )
 
+// Analyser is the number of what Terms and References do. Documents that were
+// read by another one are read again: raise it with every change of either.
+const Analyser = 2
+
 // Term is a word or identifier of a text.
 type Term struct {
 	Text string // what is compared: lower case, English endings folded

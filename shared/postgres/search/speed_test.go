@@ -30,13 +30,18 @@ func TestTenThousandTicketsAreSearchedInTime(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	tickets := make([]ticket.Ticket, 10_000)
 	for i := range tickets {
-		tickets[i] = solved(fmt.Sprint(i), prose(r, 5), prose(r, 30), "done")
+		tickets[i] = solved(fmt.Sprint(i), prose(r, 5), prose(r, 30), fmt.Sprintf("done as in #%d", 1000+r.IntN(9000)))
 		tickets[i].Resolved = today.AddDate(0, 0, -i%900)
 	}
 	start := time.Now()
 	w.put(t, acme, tickets...)
 	w.put(t, globex, tickets[:1000]...)
 	t.Logf("11,000 tickets stored in %s", time.Since(start).Round(time.Millisecond))
+	start = time.Now()
+	if err := w.Learn(t.Context(), acme); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("factors of 10,000 tickets learnt in %s", time.Since(start).Round(time.Millisecond))
 	w.plansUseIndexes(t) // after an import nothing is analysed yet
 	if _, err := w.db.Owner(t).Exec(t.Context(), "ANALYZE"); err != nil {
 		t.Fatal(err)
@@ -70,8 +75,15 @@ func (w world) plansUseIndexes(t *testing.T) {
 		want []string
 	}{
 		{corpusSQL, []any{ticketCorpus, terms}, []string{"corpora_pkey|Seq Scan on corpora", "corpus_terms_pkey"}},
-		{postingsSQL, []any{ticketCorpus, terms, nil, "desk", "7"}, []string{"postings_pkey", "ticket_history_tenant_id_connection_id_ticket_id_key"}},
-		{findTickets, []any{[]int64{7, 8}}, []string{"ticket_history_pkey"}},
+		{postingsSQL, []any{ticketCorpus, terms, nil, today, "desk", "7"}, []string{"postings_pkey", "ticket_history_tenant_id_connection_id_ticket_id_key"}},
+		{onlySQL, []any{ticketCorpus, terms, []int64{7, 8}}, []string{"postings_pkey|postings_doc"}},
+		{findTickets, []any{[]int64{7, 8}, comparedSize, today}, []string{"ticket_history_pkey|ticket_history_analyser"}},
+		{findArticles, []any{[]int64{7, 8}}, []string{"articles_pkey|articles_analyser|Seq Scan on articles"}},
+		{citedTickets, []any{[]int64{7, 8}}, []string{"ticket_references_pkey|ticket_references_ticket"}},
+		{citedArticles, []any{[]int64{7, 8}}, []string{"ticket_references_"}},
+		{activeTerms, []any{terms}, []string{"term_vectors_pkey"}},
+		{activeVectors, []any{ticketCorpus, []int64{7, 8}}, []string{"document_vectors_pkey"}},
+		{systemsNamed, []any{terms}, []string{"systems_name|Seq Scan on systems"}},
 		{removePostings, []any{"acme", ticketCorpus, []int64{7, 8}}, []string{"postings_doc"}},
 	} {
 		var plan []string

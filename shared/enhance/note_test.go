@@ -34,7 +34,7 @@ var found = evidence.Bundle{Items: []evidence.Item{
 	{
 		ID: "T1", Kind: evidence.PastTicket, Ref: "1017", Title: "Third floor printer: 30 jobs waiting!!", URL: "https://sdp.example/WorkOrder.do?woMode=viewWO&woID=1017",
 		Facts: []string{"same site", "held 21 days", "2 tickets like this in 30 days in the same place"},
-		Text: "Stopped the Print Spooler on PS-ACME-01, emptied C:\\Windows\\System32\\spool\\PRINTERS, started it again. Queue drained in two minutes.", When: noteTime.AddDate(0, 0, -23), Score: 12,
+		Text:  "Stopped the Print Spooler on PS-ACME-01, emptied C:\\Windows\\System32\\spool\\PRINTERS, started it again. Queue drained in two minutes.", When: noteTime.AddDate(0, 0, -23), Score: 12,
 	},
 	{ID: "T2", Kind: evidence.PastTicket, Possibly: true, Ref: "988", Title: "<script>alert(1)</script> [click](https://evil.example)", Text: "user *rebooted* `it`", When: noteTime.AddDate(0, -4, 0), Score: 3},
 	{ID: "A1", Kind: evidence.Article, Ref: "7", Title: "Print queue stuck: clear the spooler", URL: "https://sdp.example/solution/7", Text: "1. Sign in to PS-ACME-01. 2. Stop the spooler."},

@@ -51,8 +51,8 @@ const (
 	poolSize = 200 // documents that meaning re-ranks
 	// What one search reads at most of the terms that find documents, and in how
 	// many documents it looks for the others.
-	readPostings = 5000
-	readDocs     = 500
+	readPostings = 10_000
+	readDocs     = 1000
 	// Incidents cluster in time: in days, when something breaks for many, and in
 	// months, as versions come and go.
 	recencyGain = 0.6

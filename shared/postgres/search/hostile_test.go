@@ -24,7 +24,7 @@ func TestWhateverUsersPasteIsSearchedInTime(t *testing.T) {
 		"colons":               strings.Repeat("fe80::1%eth0/64:", 18_000),
 		"invalid UTF-8":        strings.Repeat("spooler\xff\xfe\xc0 \x00", 20_000),
 		"right to left":        strings.Repeat("\u202espooler\u202c\u200b \ufeff", 20_000),
-		"different words":      different(60_000),
+		"different words":      distinct(60_000),
 		"marks":                strings.Repeat("e\u0301\u0302\u0303", 40_000),
 	} {
 		start := time.Now()
@@ -54,8 +54,8 @@ func TestWhateverUsersPasteIsSearchedInTime(t *testing.T) {
 	w.figures(t, acme, ticketCorpus)
 }
 
-// different is n different words.
-func different(n int) string {
+// distinct is n different words.
+func distinct(n int) string {
 	var b strings.Builder
 	for i := range n {
 		for k := i + 26; k > 0; k /= 26 {

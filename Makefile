@@ -34,6 +34,9 @@ localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in co
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
 	@.ci/test-containers
 
+eval: ## Measure retrieval on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+	@$(GO) run ./cmd/deskhand eval retrieval --data "$${EVAL_DATA:-../shared/data}" --baseline tests/evals/baseline.json --floors tests/evals/floors.json $(ARGS)
+
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
 	@$(GO) run ./tests/load $(BENCH_ARGS)
 
@@ -100,4 +103,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out infra/cdk.out infra/node_modules && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean
+.PHONY: help run dev smoke eval test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean

@@ -171,7 +171,7 @@ func (a *App) guard() ownership.Guard {
 func (a *App) sources() []evidence.Source {
 	return []evidence.Source{
 		search.History{Store: a.search(), Now: time.Now},
-		search.Articles{Store: a.search()},
+		search.Articles{Store: a.search(), Now: time.Now},
 		inventory.Source{Store: inventory.Store{DB: a.db}},
 	}
 }
@@ -192,6 +192,7 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 		Claim:     slots.Slots{DB: a.db}.Claim,
 		Canary:    canaries.Store{DB: a.db}.Of,
 		Probe:     a.enhancer().Probe,
+		Learn:     a.search().Learn,
 		Policy:    queue.DefaultPolicy,
 		Now:       time.Now,
 		Log:       a.Log,

@@ -89,6 +89,7 @@ func (a *App) desk() *operator.Desk {
 		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
 		Open:      a.tools.open,
 		Import:    a.imported,
+		Past:      a.search(),
 		Trail:     a.exportTrail,
 		Export:    a.export,
 		Erase:     a.erase,

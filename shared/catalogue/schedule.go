@@ -28,6 +28,7 @@ func Schedules() []Schedule {
 		{"systems", 24 * time.Hour, (*Catalogue).refreshSystems},
 		{"decoys", time.Hour, (*Catalogue).probe},
 		{"reconcile", 10 * time.Minute, (*Catalogue).reconcile},
+		{"learn", time.Hour, (*Catalogue).learn},
 	}
 }
 
@@ -68,6 +69,19 @@ func (c *Catalogue) sweep(ctx context.Context, id tenant.ID) error {
 		c.Log.ErrorContext(ctx, "enhancements ended whose worker died", "operation", "sweep", "count", n)
 	}
 	return nil
+}
+
+// learnFor is how long one message learns; what is left is for the next.
+const learnFor = 90 * time.Second
+
+func (c *Catalogue) learn(ctx context.Context, id tenant.ID) error {
+	some, cancel := context.WithTimeout(ctx, learnFor)
+	defer cancel()
+	err := c.Learn(some, id)
+	if err != nil && some.Err() != nil && ctx.Err() == nil {
+		return queue.RetryAfter(time.Second, err)
+	}
+	return err
 }
 
 // Refresh brings the tenant's articles and systems up to date now.

@@ -48,6 +48,12 @@ type Item struct {
 	When   time.Time `json:"when,omitzero"`   // resolved or last updated
 	Score  float64   `json:"score,omitempty"` // comparable within one source only
 	Why    string    `json:"why,omitempty"`   // what matched: "spooler, hp, 0x00000709"
+	// Possibly says that too little matched to be sure that it is about the same.
+	Possibly bool `json:"possibly,omitempty"`
+	// Facts is what else is known of it, in words of ours: "held 21 days".
+	Facts []string `json:"facts,omitempty"`
+	// Path is how it was found: "words, meaning, references".
+	Path string `json:"path,omitempty"`
 }
 
 // Gap is a source that could not answer.

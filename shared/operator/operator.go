@@ -14,6 +14,7 @@ import (
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/doctor"
+	"github.com/deskhand/deskhand/shared/evaluate"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
@@ -27,6 +28,7 @@ type Desk struct {
 	Directory func(context.Context) (tenant.Directory, error)
 	Open      func(tenant.Connection) (ticketing.Tool, error)
 	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
+	Past      evaluate.Past
 	Queues    map[string]Queue
 	Trail     func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
 	Export    func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)

@@ -37,21 +37,21 @@ func TestTermsReadsWordsAndIdentifiers(t *testing.T) {
 		{"ab\xffcd\x00ef", "ab cd ef"},
 		{"\xff\xfe", ""},
 	} {
-		if got := texted(Terms("", tt.text)); got != tt.want {
+		if got := texted(Terms("", tt.text, "")); got != tt.want {
 			t.Errorf("%q: terms %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }
 
-func TestTermsCountsTheTitleTwice(t *testing.T) {
+func TestTermsCountsTitleBodyAndResolution(t *testing.T) {
 	t.Parallel()
-	got := Terms("Printers offline", "The printer went offline; printer!")
-	want := []Term{{"printer", "printers", 4}, {"offlin", "offline", 3}, {"went", "went", 1}}
+	got := Terms("Printers offline", "The printer went offline; printer!", "Printer restarted")
+	want := []Term{{"printer", "printers", 8 + 4 + 4 + 1}, {"offlin", "offline", 8 + 4}, {"went", "went", 4}, {"restart", "restarted", 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if Length(got) != 8 {
-		t.Errorf("length %d, want 8", Length(got))
+	if Length(got) != 34 {
+		t.Errorf("length %d, want 34", Length(got))
 	}
 }
 
@@ -74,13 +74,13 @@ func TestTermsAreBounded(t *testing.T) {
 		"only joints": strings.Repeat(".-_", 100_000),
 	} {
 		start := time.Now()
-		terms := Terms(body, body)
+		terms := Terms(body, body, "")
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s: took %s", name, took)
 		}
 		check(t, terms)
 	}
-	if got := texted(Terms(long, "alpha "+long+" omega")); got != "alpha omega" {
+	if got := texted(Terms(long, "alpha "+long+" omega", "")); got != "alpha omega" {
 		t.Errorf("around a long word: %q", got)
 	}
 }
@@ -104,9 +104,9 @@ func check(t *testing.T, terms []Term) {
 func FuzzTerms(f *testing.F) {
 	f.Add("Printer offline", "error 0x80070005 on srv-fs01 at 10.0.0.7, 印刷できない \xff")
 	f.Fuzz(func(t *testing.T, title, body string) {
-		terms := Terms(title, body)
+		terms := Terms(title, body, "")
 		check(t, terms)
-		if diff := cmp.Diff(terms, Terms(title, body)); diff != "" {
+		if diff := cmp.Diff(terms, Terms(title, body, "")); diff != "" {
 			t.Error(diff)
 		}
 		for _, p := range Addresses(body) {
@@ -121,6 +121,6 @@ func BenchmarkTerms(b *testing.B) {
 	body := strings.Repeat("The HP LaserJet in accounting shows error 0x00000709, srv-fs01 was updated to 115.4.1 yesterday. ", 8)
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		Terms("Printer offline", body)
+		Terms("Printer offline", body, "")
 	}
 }

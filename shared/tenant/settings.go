@@ -15,10 +15,14 @@ import (
 const (
 	maxSetting     = 200 // characters of a text
 	maxHistoryDays = 3650
+	maxRecencyDays = 3650
 	maxPerMinute   = 100_000
 	maxStatuses    = 20
 	maxDailyTokens = 1_000_000_000
 )
+
+// defaultRecencyDays was measured (docs/retrieval.md).
+const defaultRecencyDays = 60
 
 // language is the form of a BCP 47 tag. It goes into the prompt, so nothing else
 // may.
@@ -47,6 +51,7 @@ func (s Settings) Check(sources []string) error {
 	}
 	want(len(s.SourcesOff) <= len(sources), "sources_off", "each name once")
 	want(s.HistoryDays >= 0 && s.HistoryDays <= maxHistoryDays, "history_days", fmt.Sprintf("0 to %d", maxHistoryDays))
+	want(s.RecencyDays >= -1 && s.RecencyDays <= maxRecencyDays, "recency_days", fmt.Sprintf("-1 to %d", maxRecencyDays))
 	want(s.WebhooksPerMinute >= 0 && s.WebhooksPerMinute <= maxPerMinute, "webhooks_per_minute", fmt.Sprintf("0 to %d", maxPerMinute))
 	want(s.Language == "" || language.MatchString(s.Language), "language", "a BCP 47 tag such as de or pt-BR")
 	want(len(s.ClosedStatuses) <= maxStatuses, "closed_statuses", fmt.Sprintf("at most %d names", maxStatuses))

@@ -4,6 +4,7 @@
 package tenant
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -53,6 +54,7 @@ type Settings struct {
 	AppReferer        string   `json:"app_referer,omitempty" doc:"HTTP-Referer that is sent to the model endpoint."`
 	AppTitle          string   `json:"app_title,omitempty" doc:"X-Title that is sent to the model endpoint."`
 	HistoryDays       int      `json:"history_days,omitempty" doc:"Age limit of similar tickets in days; 0: none."`
+	RecencyDays       int      `json:"recency_days,omitempty" doc:"Days after which it counts half as much that a similar ticket was solved lately; 0: 60, -1: age does not matter."`
 	WebhooksPerMinute int      `json:"webhooks_per_minute,omitempty" doc:"How many genuine webhooks a minute are taken; 0: WEBHOOKS_PER_MINUTE of the installation. Only an administrator of all tenants may change it."`
 	Language          string   `json:"language,omitempty" doc:"Language that the model writes the note's bullets in, as a BCP 47 tag such as de or pt-BR; empty: that of the ticket. Headings and fixed sentences of the note stay English."`
 	ClosedStatuses    []string `json:"closed_statuses,omitempty" doc:"Names by which the tenant's tool calls a ticket solved, in any case of letters; none: those of the connection. Import, catalogue, search and notes go by them."`
@@ -78,6 +80,12 @@ func (s Settings) Networks() (networks []netip.Prefix, err error) {
 		err = fmt.Errorf("allowed_networks: want networks such as 10.1.0.0/16, not %s", strings.Join(bad, ", "))
 	}
 	return networks, err
+}
+
+// HalfLife is RecencyDays as a duration; 0 where age does not matter.
+func (s Settings) HalfLife() time.Duration {
+	days := cmp.Or(s.RecencyDays, defaultRecencyDays)
+	return time.Duration(max(days, 0)) * 24 * time.Hour
 }
 
 // Off tells whether the tenant does not want this evidence source asked.

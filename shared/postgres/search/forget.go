@@ -109,6 +109,7 @@ func (r removal) chunk(ctx context.Context, tx pgx.Tx) (int, error) {
 	batch.Queue(lockCorpus, string(r.tenant), r.corpus) // before the rows, as every writer
 	batch.Queue(deleteRows[r.corpus], docs)
 	batch.Queue(removePostings, string(r.tenant), r.corpus, docs)
+	batch.Queue(removeVectors, r.corpus, docs)
 	return len(docs), tx.SendBatch(ctx, batch).Close()
 }
 

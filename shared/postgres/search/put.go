@@ -28,10 +28,10 @@ const chunk = 100
 // there before.
 const upsertTicket = `
 INSERT INTO ticket_history AS h (tenant_id, connection_id, ticket_id, source, number, subject, description,
-    resolution, priority, requester, site, url, created_at, resolved_date, status, account)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    resolution, priority, requester, site, url, created_at, resolved_date, status, account, analyser)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
-    source = EXCLUDED.source, ingested_at = now(),
+    source = EXCLUDED.source, ingested_at = now(), analyser = EXCLUDED.analyser,
     number = coalesce(nullif(EXCLUDED.number, ''), h.number),
     subject = coalesce(nullif(EXCLUDED.subject, ''), h.subject),
     description = coalesce(nullif(EXCLUDED.description, ''), h.description),
@@ -44,7 +44,7 @@ ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     account = coalesce(nullif(EXCLUDED.account, ''), h.account),
     created_at = coalesce(EXCLUDED.created_at, h.created_at),
     resolved_date = coalesce(EXCLUDED.resolved_date, h.resolved_date)
-RETURNING id, xmax <> 0, subject, description, resolution <> '', coalesce(resolved_date, created_at)`
+RETURNING id, xmax <> 0, subject, description, resolution, url, coalesce(resolved_date, created_at)`
 
 // PutTickets stores past tickets of a connection, new or again, and makes
 // those with a resolution findable. source says where they come from:
@@ -71,18 +71,18 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 		w.tenant, connection, clean(t.Key, maxLine), source,
 		clean(t.Number, maxLine), clean(t.Subject, maxLine), clean(t.Description, maxText), clean(t.Resolution, maxText),
 		clean(t.Priority, maxLine), clean(t.Requester, maxLine), clean(t.Site, maxLine), clean(t.URL, maxLine),
-		orNull(t.Created), orNull(t.Resolved), clean(t.Status, maxLine), postgres.Account(t.Account),
+		orNull(t.Created), orNull(t.Resolved), clean(t.Status, maxLine), postgres.Account(t.Account), retrieval.Analyser,
 	}
 	w.rows.Queue(upsertTicket, args...).QueryRow(func(row pgx.Row) error {
 		var id int64
-		var subject, description string
-		var resolved bool
+		var subject, description, resolution, url string
 		var d document
-		if err := row.Scan(&id, &d.again, &subject, &description, &resolved, &d.day); err != nil {
+		if err := row.Scan(&id, &d.again, &subject, &description, &resolution, &url, &d.day); err != nil {
 			return err
 		}
-		if resolved {
-			d.terms = retrieval.Terms(subject, description)
+		if resolution != "" {
+			d.terms = retrieval.Terms(subject, description, resolution)
+			d.points = references(resolution, url)
 		}
 		w.docs[id] = d
 		return nil
@@ -90,11 +90,11 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 }
 
 const upsertArticle = `
-INSERT INTO articles (tenant_id, connection_id, article_id, title, body, url, updated_at, account)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO articles (tenant_id, connection_id, article_id, title, body, url, updated_at, account, analyser)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (tenant_id, connection_id, article_id) DO UPDATE SET
     title = EXCLUDED.title, body = EXCLUDED.body, url = EXCLUDED.url, updated_at = EXCLUDED.updated_at, account = EXCLUDED.account,
-    ingested_at = now()
+    ingested_at = now(), analyser = EXCLUDED.analyser
 RETURNING id, xmax <> 0`
 
 // PutArticles stores articles of a connection, new or again, and makes them
@@ -115,10 +115,10 @@ func (s Store) PutArticles(ctx context.Context, id tenant.ID, connection string,
 
 func (w *writer) article(connection string, a ticketing.Article) {
 	title, body := clean(a.Title, maxLine), clean(a.Text, maxText)
-	args := []any{w.tenant, connection, clean(a.Key, maxLine), title, body, clean(a.URL, maxLine), orNull(a.Updated), postgres.Account(a.Account)}
+	args := []any{w.tenant, connection, clean(a.Key, maxLine), title, body, clean(a.URL, maxLine), orNull(a.Updated), postgres.Account(a.Account), retrieval.Analyser}
 	w.rows.Queue(upsertArticle, args...).QueryRow(func(row pgx.Row) error {
 		var id int64
-		d := document{terms: retrieval.Terms(title, body)}
+		d := document{terms: retrieval.Terms(title, body, "")}
 		err := row.Scan(&id, &d.again)
 		w.docs[id] = d
 		return err

@@ -177,7 +177,7 @@ func TestArticlesAreFoundWithTheirSummary(t *testing.T) {
 		}
 	}
 	find := func(subject string) []evidence.Item {
-		items, err := Articles{Store: w.Store}.Find(t.Context(), evidence.Query{Tenant: acme, Ticket: ticket.Ticket{Subject: subject}})
+		items, err := Articles{Store: w.Store, Now: func() time.Time { return today }}.Find(t.Context(), evidence.Query{Tenant: acme, Ticket: ticket.Ticket{Subject: subject}})
 		if err != nil {
 			t.Fatal(err)
 		}

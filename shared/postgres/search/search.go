@@ -24,11 +24,11 @@ const (
 	articleCorpus = "article"
 )
 
-// index is the retrieval.Postings of one corpus in one transaction.
+// index is the retrieval.Index of one corpus in one transaction.
 type index struct {
-	tx     pgx.Tx
-	corpus string
-	since  time.Time // where not zero: no documents from before
+	tx           pgx.Tx
+	corpus       string
+	since, until time.Time // where not zero: no documents from before or after that day
 	// The document that must not be found: the ticket that is asked about.
 	connection, key string
 }
@@ -38,7 +38,7 @@ SELECT c.docs, c.length, coalesce(t.term, ''), coalesce(t.docs, 0)
 FROM corpora c LEFT JOIN corpus_terms t ON t.tenant_id = c.tenant_id AND t.corpus = c.corpus AND t.term = ANY($2)
 WHERE c.corpus = $1`
 
-// Corpus implements retrieval.Postings.
+// Corpus implements retrieval.Index.
 func (x index) Corpus(ctx context.Context, terms []string) (retrieval.Corpus, error) {
 	c := retrieval.Corpus{With: make(map[string]int, len(terms))}
 	rows, err := x.tx.Query(ctx, corpusSQL, x.corpus, terms)
@@ -54,27 +54,40 @@ func (x index) Corpus(ctx context.Context, terms []string) (retrieval.Corpus, er
 	return c, err
 }
 
+// The term comes as its place in $2: a number is cheaper to read than a text.
 const postingsSQL = `
-SELECT term, doc, tf, length, day
+SELECT array_position($2::text[], term) - 1, doc, tf, length, coalesce(day - '1970-01-01'::date, 0)
 FROM postings
-WHERE corpus = $1 AND term = ANY($2) AND ($3::date IS NULL OR day >= $3)
-  AND ($1 <> 'ticket' OR doc IS DISTINCT FROM (SELECT id FROM ticket_history WHERE connection_id = $4 AND ticket_id = $5))`
+WHERE corpus = $1 AND term = ANY($2) AND ($3::date IS NULL OR day >= $3) AND ($4::date IS NULL OR day <= $4)
+  AND ($1 <> 'ticket' OR doc IS DISTINCT FROM (SELECT id FROM ticket_history WHERE connection_id = $5 AND ticket_id = $6))`
 
-// Read implements retrieval.Postings.
-func (x index) Read(ctx context.Context, terms []string) ([]retrieval.Posting, error) {
-	rows, err := x.tx.Query(ctx, postingsSQL, x.corpus, terms, orNull(x.since), x.connection, x.key)
+// A join, because "doc = ANY" makes the planner read all terms of the documents.
+const onlySQL = `
+SELECT t.at - 1, p.doc, p.tf, p.length, coalesce(p.day - '1970-01-01'::date, 0)
+FROM unnest($2::text[]) WITH ORDINALITY t(term, at) CROSS JOIN unnest($3::bigint[]) d(doc)
+JOIN postings p ON p.corpus = $1 AND p.term = t.term AND p.doc = d.doc`
+
+// Read implements retrieval.Index.
+func (x index) Read(ctx context.Context, terms []string, only []int64) ([]retrieval.List, error) {
+	sql, args := postingsSQL, []any{x.corpus, terms, orNull(x.since), orNull(x.until), x.connection, x.key}
+	if only != nil {
+		sql, args = onlySQL, []any{x.corpus, terms, only}
+	}
+	rows, err := x.tx.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
-	var found []retrieval.Posting
+	lists := make([]retrieval.List, len(terms))
+	for i, t := range terms {
+		lists[i].Term = t
+	}
+	var at int
 	var p retrieval.Posting
-	var day *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&p.Term, &p.Doc, &p.TF, &p.Length, &day}, func() error {
-		p.When = orZero(day)
-		found = append(found, p)
+	_, err = pgx.ForEachRow(rows, []any{&at, &p.Doc, &p.TF, &p.Length, &p.Day}, func() error {
+		lists[at].Postings = append(lists[at].Postings, p)
 		return nil
 	})
-	return found, err
+	return lists, err
 }
 
 // orNull and orZero translate between a zero time and NULL.

@@ -112,7 +112,7 @@ func TestHistoryTellsHowASimilarTicketWasSolved(t *testing.T) {
 	want := evidence.Item{
 		Kind: evidence.PastTicket, Ref: "#1", Title: "Printer 2nd floor offline", URL: "https://desk.example/1",
 		Text: "Restarted the print spooler and set the registry key RpcAuthnLevelPrivacyEnabled to 0.",
-		When: today.AddDate(0, 0, -1), Why: "print, error, 0x00000709, printer",
+		When: today.AddDate(0, 0, -1), Why: "print, error, 0x00000709, printer", Path: "words",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -236,7 +236,8 @@ func TestOnlyWhatTheTenantCallsSolvedIsFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for i, status := range []string{"Fixed", "Closed", "", "Rejected", "Rejected", "Rejected", "Rejected", "Rejected", "Rejected"} {
-		past := solved(fmt.Sprint(i+1), "Outlook crashes at start", "Outlook crashes with the add-in Zoom", "Removed the add-in")
+		own := fmt.Sprintf(" room%dx desk%dx floor%dx", i, i, i) // no near copies
+		past := solved(fmt.Sprint(i+1), "Outlook crashes at start", "Outlook crashes with the add-in Zoom"+own, "Removed the add-in")
 		past.Status = status
 		past.Resolved = today.AddDate(0, 0, i-20) // the rejected ones are the newest, and rank first
 		w.put(t, acme, past)
@@ -263,7 +264,7 @@ func TestErrorsNameTheTicketAndTheCause(t *testing.T) {
 	cancel()
 	q := evidence.Query{Tenant: acme, Ticket: ticket.Ticket{Key: "77", Subject: "printer offline"}}
 	_, historyErr := History{Store: w.Store, Now: time.Now}.Find(ctx, q)
-	_, articlesErr := Articles{Store: w.Store}.Find(ctx, q)
+	_, articlesErr := Articles{Store: w.Store, Now: func() time.Time { return today }}.Find(ctx, q)
 	putErr := w.PutTickets(t.Context(), acme, "desk", "hearsay", office)
 	_, tenantErr := History{Store: w.Store, Now: time.Now}.Find(t.Context(),
 		evidence.Query{Tenant: "a'; DROP TABLE x", Ticket: q.Ticket})

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,16 +17,18 @@ import (
 const (
 	topTickets     = 5
 	topArticles    = 3
+	judgedTickets  = 50  // whose fate tells whether solutions held
 	resolutionSize = 600 // characters
 	summarySize    = 300
+	comparedSize   = 4000 // of a description, for near copies
 	whyWords       = 5
-	spareTickets   = 25 // where some may not count as solved
 )
 
 // History is the evidence source of past tickets that were solved.
 type History struct {
 	Store Store
-	Now   func() time.Time
+	// Now is the time of the question: nothing that was solved later is found.
+	Now func() time.Time
 }
 
 // Name implements evidence.Source.
@@ -34,26 +37,25 @@ func (History) Name() string { return "history" }
 // Label implements evidence.Source.
 func (History) Label() string { return "similar tickets" }
 
-const findTickets = `
-SELECT id, coalesce(nullif(number, ''), ticket_id), subject, resolution, url, resolved_date, status
-FROM ticket_history WHERE id = ANY($1)`
-
 // Find gives up to five solved tickets of the tenant that are like the ticket,
-// best first, with their resolution. It leaves out the ticket itself, what is
-// older than the tenant's Settings.HistoryDays, and what was stored with a
-// status that is none of its Settings.ClosedStatuses.
-func (h History) Find(ctx context.Context, q evidence.Query) ([]evidence.Item, error) {
-	now := h.Now()
-	look := lookup{
-		kind: evidence.PastTicket, corpus: ticketCorpus, top: topTickets, rows: findTickets, textSize: resolutionSize, now: now,
-	}
-	if days := q.Settings.HistoryDays; days > 0 {
-		look.since = now.AddDate(0, 0, -days)
-	}
-	if len(q.Settings.ClosedStatuses) > 0 {
-		look.solved, look.spare = q.Settings.Solved, spareTickets
-	}
-	items, err := h.Store.find(ctx, q, look)
+// best first, with their resolution and whether it held. It leaves out the
+// ticket itself, what is older than the tenant's Settings.HistoryDays, and what
+// was stored with a status that is none of its Settings.ClosedStatuses.
+func (h History) Find(ctx context.Context, q evidence.Query) (items []evidence.Item, err error) {
+	err = h.Store.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
+		ask := asking{tx: tx, query: q, terms: question(q), now: h.Now()}
+		found, err := ask.tickets(ctx)
+		if err != nil {
+			return err
+		}
+		citations, err := cited(ctx, tx, citedTickets, found.Docs())
+		if err != nil {
+			return err
+		}
+		found.Cited(found, citations)
+		items, err = ask.cases(ctx, found.Best(judgedTickets))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("similar tickets of %s/%s: %w", q.Tenant, q.Ticket.Key, err)
 	}
@@ -61,7 +63,10 @@ func (h History) Find(ctx context.Context, q evidence.Query) ([]evidence.Item, e
 }
 
 // Articles is the evidence source of the knowledge base.
-type Articles struct{ Store Store }
+type Articles struct {
+	Store Store
+	Now   func() time.Time // as History has it
+}
 
 // Name implements evidence.Source.
 func (Articles) Name() string { return "knowledge_base" }
@@ -69,14 +74,26 @@ func (Articles) Name() string { return "knowledge_base" }
 // Label implements evidence.Source.
 func (Articles) Label() string { return "knowledge base" }
 
-const findArticles = `
-SELECT id, article_id, title, body, url, updated_at, '' FROM articles WHERE id = ANY($1)`
-
-// Find gives up to three articles that speak of what the ticket speaks of,
-// best first, with the beginning of their text.
-func (a Articles) Find(ctx context.Context, q evidence.Query) ([]evidence.Item, error) {
-	items, err := a.Store.find(ctx, q, lookup{
-		kind: evidence.Article, corpus: articleCorpus, top: topArticles, rows: findArticles, textSize: summarySize,
+// Find gives up to three articles that speak of what the ticket speaks of, or
+// that solved tickets like it, best first, with the beginning of their text.
+func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.Item, err error) {
+	err = a.Store.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
+		ask := asking{tx: tx, query: q, terms: question(q), now: a.Now()}
+		found, err := ask.articles(ctx)
+		if err != nil {
+			return err
+		}
+		solved, err := ask.tickets(ctx)
+		if err != nil {
+			return err
+		}
+		citations, err := cited(ctx, tx, citedArticles, solved.Docs())
+		if err != nil {
+			return err
+		}
+		found.Cited(solved, citations)
+		items, err = ask.read(ctx, found.Best(topArticles))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("articles for %s/%s: %w", q.Tenant, q.Ticket.Key, err)
@@ -84,44 +101,153 @@ func (a Articles) Find(ctx context.Context, q evidence.Query) ([]evidence.Item, 
 	return items, nil
 }
 
-// lookup is what to find, and how to show it.
-type lookup struct {
-	kind     evidence.Kind
-	corpus   string
-	top      int
-	rows     string // statement that gives the documents of $1
-	textSize int
-	now      time.Time
-	since    time.Time
-	solved   func(status string) bool // nil: every document is
-	spare    int                      // hits beyond top, of which solved may leave some
+func question(q evidence.Query) []retrieval.Term {
+	return retrieval.Terms(q.Ticket.Subject, q.Ticket.Description, "")
 }
 
-// find takes three round trips in one transaction.
-func (s Store) find(ctx context.Context, q evidence.Query, look lookup) (items []evidence.Item, err error) {
-	terms := retrieval.Terms(q.Ticket.Subject, q.Ticket.Description)
-	if len(terms) == 0 {
+// asking is one question in one transaction.
+type asking struct {
+	tx    pgx.Tx
+	query evidence.Query
+	terms []retrieval.Term
+	now   time.Time
+}
+
+// tickets gives the past tickets that the tenant's settings let count.
+func (a asking) tickets(ctx context.Context) (retrieval.Candidates, error) {
+	x := index{tx: a.tx, corpus: ticketCorpus, until: a.now, connection: a.query.Connection, key: clean(a.query.Ticket.Key, maxLine)}
+	if days := a.query.Settings.HistoryDays; days > 0 {
+		x.since = a.now.AddDate(0, 0, -days)
+	}
+	return retrieval.Search{
+		Index: x, Meanings: []retrieval.Meaning{latent{a.tx, ticketCorpus}}, Weight: retrieval.TicketMeaning,
+		HalfLife: a.query.Settings.HalfLife(), Now: a.now,
+	}.Candidates(ctx, a.terms)
+}
+
+func (a asking) articles(ctx context.Context) (retrieval.Candidates, error) {
+	return retrieval.Search{
+		Index:    index{tx: a.tx, corpus: articleCorpus},
+		Meanings: []retrieval.Meaning{latent{a.tx, articleCorpus}}, Weight: retrieval.ArticleMeaning, Now: a.now,
+	}.Candidates(ctx, a.terms)
+}
+
+// A system that the ticket names, by its name in the inventory.
+const systemsNamed = `SELECT DISTINCT name FROM systems WHERE name = ANY($1)`
+
+const findTickets = `
+SELECT id, coalesce(nullif(number, ''), ticket_id), subject, left(description, $2), resolution, url,
+    created_at, resolved_date, status, requester, site
+FROM ticket_history WHERE id = ANY($1) AND (resolved_date IS NULL OR resolved_date <= $3)`
+
+// cases reads the tickets of the hits and judges them.
+func (a asking) cases(ctx context.Context, hits []retrieval.Hit) ([]evidence.Item, error) {
+	if len(hits) == 0 {
 		return nil, nil
 	}
-	err = s.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
-		x := index{tx, look.corpus, look.since, q.Connection, clean(q.Ticket.Key, maxLine)}
-		hits, err := retrieval.Search(ctx, x, terms, look.top+look.spare, look.now)
-		if err != nil || len(hits) == 0 {
-			return err
-		}
-		items, err = look.read(ctx, tx, hits)
+	t := a.query.Ticket
+	asked := retrieval.Case{Created: a.now, Requester: t.Requester, Site: t.Site}
+	if !t.Created.IsZero() {
+		asked.Created = t.Created
+	}
+	past := map[int64]pastTicket{}
+	batch := &pgx.Batch{}
+	batch.Queue(systemsNamed, words(a.terms)).Query(func(rows pgx.Rows) (err error) {
+		asked.Systems, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	return items, err
+	batch.Queue(findTickets, docs(hits), comparedSize, a.now).Query(func(rows pgx.Rows) error {
+		return a.eachPast(rows, func(id int64, p pastTicket) {
+			p.Systems = common(asked.Systems, p.Terms)
+			past[id] = p
+		})
+	})
+	if err := a.tx.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, err
+	}
+	var cases []retrieval.Case
+	for _, h := range hits {
+		if p, ok := past[h.Doc]; ok {
+			p.Hit = h
+			cases = append(cases, p.Case)
+		}
+	}
+	judged, recurred := retrieval.Judge(asked, cases, a.now)
+	var best []evidence.Item
+	for _, c := range judged[:min(len(judged), topTickets)] {
+		it := found(past[c.Doc].item, evidence.PastTicket, c.Hit)
+		it.Facts = append(it.Facts, facts(c)...)
+		if recurred > 0 && len(c.Same) > 0 {
+			it.Facts = append(it.Facts, counted(recurred, "ticket")+" like this in 30 days in the same place")
+			recurred = 0 // said once
+		}
+		best = append(best, it)
+	}
+	return best, nil
 }
 
-// read gives the documents of the hits, in the order of the hits.
-func (look lookup) read(ctx context.Context, tx pgx.Tx, hits []retrieval.Hit) ([]evidence.Item, error) {
-	ids := make([]int64, len(hits))
-	for i, h := range hits {
-		ids[i] = h.Doc
+// pastTicket is a row of findTickets.
+type pastTicket struct {
+	retrieval.Case
+	item evidence.Item
+}
+
+// eachPast reads the rows of findTickets that count as solved.
+func (a asking) eachPast(rows pgx.Rows, do func(int64, pastTicket)) error {
+	var id int64
+	var p pastTicket
+	var description, status string
+	var created, resolved *time.Time
+	fields := []any{
+		&id, &p.item.Ref, &p.item.Title, &description, &p.item.Text, &p.item.URL,
+		&created, &resolved, &status, &p.Requester, &p.Site,
 	}
-	rows, err := tx.Query(ctx, look.rows, ids)
+	_, err := pgx.ForEachRow(rows, fields, func() error {
+		if a.query.Settings.Solved(status) {
+			p.Terms = retrieval.Terms(p.item.Title, description, "")
+			p.Created, p.Resolved = orZero(created), orZero(resolved)
+			p.item.Text, p.item.When = excerpt(p.item.Text, resolutionSize), p.Resolved
+			do(id, p)
+		}
+		return nil
+	})
+	return err
+}
+
+// facts says what is known of a case beside its text.
+func facts(c retrieval.Case) (list []string) {
+	if len(c.Same) > 0 {
+		list = append(list, "same "+strings.Join(c.Same, ", "))
+	}
+	switch {
+	case c.CameBack && c.Held == 0:
+		list = append(list, "came back within a day")
+	case c.CameBack:
+		list = append(list, "came back after "+counted(c.Held, "day"))
+	case c.Held > 0:
+		list = append(list, "held "+counted(c.Held, "day"))
+	}
+	if c.Copies > 0 {
+		list = append(list, counted(c.Copies, "more ticket")+" nearly the same")
+	}
+	return list
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+const findArticles = `SELECT id, article_id, title, body, url, updated_at FROM articles WHERE id = ANY($1)`
+
+// read gives the articles of the hits, in the order of the hits.
+func (a asking) read(ctx context.Context, hits []retrieval.Hit) ([]evidence.Item, error) {
+	if len(hits) == 0 {
+		return nil, nil
+	}
+	rows, err := a.tx.Query(ctx, findArticles, docs(hits))
 	if err != nil {
 		return nil, err
 	}
@@ -129,27 +255,61 @@ func (look lookup) read(ctx context.Context, tx pgx.Tx, hits []retrieval.Hit) ([
 	var id int64
 	var it evidence.Item
 	var when *time.Time
-	var status string
-	_, err = pgx.ForEachRow(rows, []any{&id, &it.Ref, &it.Title, &it.Text, &it.URL, &when, &status}, func() error {
-		if look.solved != nil && !look.solved(status) {
-			return nil
-		}
-		it.Text, it.When = excerpt(it.Text, look.textSize), orZero(when)
+	_, err = pgx.ForEachRow(rows, []any{&id, &it.Ref, &it.Title, &it.Text, &it.URL, &when}, func() error {
+		it.Text, it.When = excerpt(it.Text, summarySize), orZero(when)
 		byID[id] = it
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
 	var items []evidence.Item
 	for _, h := range hits {
-		it, ok := byID[h.Doc]
-		if !ok || len(items) == look.top {
-			continue
+		if it, ok := byID[h.Doc]; ok {
+			items = append(items, found(it, evidence.Article, h))
 		}
-		it.Kind, it.Score = look.kind, h.Score
-		it.Why = strings.Join(h.Matched[:min(len(h.Matched), whyWords)], ", ")
-		items = append(items, it)
 	}
-	return items, nil
+	return items, err
+}
+
+// found completes an item with how it was found.
+func found(it evidence.Item, kind evidence.Kind, h retrieval.Hit) evidence.Item {
+	it.Kind, it.Score, it.Possibly = kind, h.Score, h.Possibly
+	it.Why = strings.Join(h.Matched[:min(len(h.Matched), whyWords)], ", ")
+	var path []string
+	if len(h.Matched) > 0 {
+		path = append(path, "words")
+	}
+	if h.Near > 0 {
+		path = append(path, "meaning")
+	}
+	if n := len(h.CitedBy); n > 0 {
+		path = append(path, "references")
+		it.Facts = append(it.Facts, "where "+counted(n, "similar ticket")+" pointed to")
+	}
+	it.Path = strings.Join(path, ", ")
+	return it
+}
+
+func docs(hits []retrieval.Hit) []int64 {
+	ids := make([]int64, len(hits))
+	for i, h := range hits {
+		ids[i] = h.Doc
+	}
+	return ids
+}
+
+func words(terms []retrieval.Term) []string {
+	list := make([]string, len(terms))
+	for i, t := range terms {
+		list[i] = t.Word
+	}
+	return list
+}
+
+// common gives the names that are words of a text.
+func common(names []string, terms []retrieval.Term) (both []string) {
+	for _, t := range terms {
+		if slices.Contains(names, t.Word) {
+			both = append(both, t.Word)
+		}
+	}
+	return both
 }

@@ -21,9 +21,10 @@ type writer struct {
 
 // document is what can be found of a row; without terms it cannot.
 type document struct {
-	terms []retrieval.Term
-	day   *time.Time
-	again bool // the row was there before, and may have postings
+	terms  []retrieval.Term
+	points []retrieval.Reference
+	day    *time.Time
+	again  bool // the row was there before, and may have postings
 }
 
 const lockCorpus = `
@@ -67,12 +68,31 @@ UPDATE corpora c SET docs = c.docs + a.docs, length = c.length + a.length
 FROM (SELECT count(*) AS docs, coalesce(sum(length), 0) AS length FROM (SELECT DISTINCT doc, length FROM added) d) a
 WHERE c.corpus = $2`
 
-// write stores the rows, replaces their postings and corrects the figures of
-// the corpus, in two round trips.
+const removeVectors = `DELETE FROM document_vectors WHERE corpus = $1 AND doc = ANY($2)`
+
+const removeReferences = `DELETE FROM ticket_references WHERE ticket = ANY($1)`
+
+const addReferences = `
+INSERT INTO ticket_references (tenant_id, ticket, name, own)
+SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::boolean[])`
+
+// write stores the rows, replaces what finds them, and corrects the figures of
+// the corpus, in four round trips.
 func (w *writer) write(ctx context.Context, tx pgx.Tx) error {
 	if err := tx.SendBatch(ctx, w.rows).Close(); err != nil {
 		return err
 	}
+	findable := &pgx.Batch{}
+	w.postings(findable)
+	w.references(findable)
+	if err := tx.SendBatch(ctx, findable).Close(); err != nil {
+		return err
+	}
+	return place(ctx, tx, w.tenant, w.corpus, w.docs)
+}
+
+// postings replaces the postings of the documents.
+func (w *writer) postings(batch *pgx.Batch) {
 	var terms []string
 	var again, docs []int64
 	var tfs []int16
@@ -88,12 +108,27 @@ func (w *writer) write(ctx context.Context, tx pgx.Tx) error {
 			lengths, days = append(lengths, length), append(days, d.day)
 		}
 	}
-	postings := &pgx.Batch{}
 	// An import has nothing to remove. Before the table is first analysed, the
 	// removal would read all of the corpus.
 	if len(again) > 0 {
-		postings.Queue(removePostings, w.tenant, w.corpus, again)
+		batch.Queue(removePostings, w.tenant, w.corpus, again)
+		batch.Queue(removeVectors, w.corpus, again)
+		batch.Queue(removeReferences, again)
 	}
-	postings.Queue(addPostings, w.tenant, w.corpus, terms, docs, tfs, lengths, days)
-	return tx.SendBatch(ctx, postings).Close()
+	batch.Queue(addPostings, w.tenant, w.corpus, terms, docs, tfs, lengths, days)
+}
+
+// references adds what the resolutions point to.
+func (w *writer) references(batch *pgx.Batch) {
+	var from []int64
+	var names []string
+	var own []bool
+	for id, d := range w.docs {
+		for _, r := range d.points {
+			from, names, own = append(from, id), append(names, r.Name), append(own, r.Own)
+		}
+	}
+	if len(from) > 0 {
+		batch.Queue(addReferences, w.tenant, from, names, own)
+	}
 }

@@ -28,7 +28,7 @@ sqs-test: ## Hold SQS, Secrets Manager and KMS to their promises against moto, f
 lambda-test: ## Run the built functions by a local Lambda runtime, on moto's SQS (needs python3)
 	@.ci/lambda-test
 
-localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note (needs python3.13 where no image can be pulled)
+localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note (needs root on Debian where no image can be pulled)
 	@.ci/localstack-test
 
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
@@ -37,7 +37,7 @@ test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke 
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
 	@$(GO) run ./tests/load $(BENCH_ARGS)
 
-ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, ratios, fuzzing
+ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, LocalStack, containers, ratios, fuzzing
 	@.ci/stages
 
 security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)

@@ -100,7 +100,7 @@ func (g group) last() string {
 	}
 	defer func() { _ = log.Close() }()
 	text, _ := io.ReadAll(log) // what there is
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	lines := strings.Split(cmp.Or(strings.TrimSpace(string(text)), "nothing"), "\n")
 	return "\nThe container printed:\n" + strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // Program is what surrounds the operator's command (cli.New), on the configuration
-// that load gives.
+// that load gives. Where it can reach functions, its Call is set besides.
 func Program(version string, load func() (config.Config, error)) operator.Program {
 	return operator.Program{
 		Version: version,
@@ -38,7 +38,6 @@ func Program(version string, load func() (config.Config, error)) operator.Progra
 		},
 		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
-		Call:   call,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },
 		Now:    time.Now,
 		In:     os.Stdin,

@@ -78,6 +78,9 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 			return operator.ExitError, err
 		}
 	}
+	if p.Call == nil {
+		return operator.ExitError, errors.New("this program calls no functions: deskhand --function does")
+	}
 	answer, err := p.Call(ctx, given.Function, args)
 	if path == "tenant export" && len(answer.Files) == 0 {
 		err = errors.Join(err, os.Remove(given.Tenant.Export.Out))

@@ -61,7 +61,7 @@ type Program struct {
 	Out     io.Writer
 	Err     io.Writer
 	Wide    bool // Err is a terminal: progress may be drawn
-	// Call has a Lambda function run a command line.
+	// Call has a Lambda function run a command line. nil where none is reached.
 	Call func(ctx context.Context, function string, args []string) (Answer, error)
 }
 

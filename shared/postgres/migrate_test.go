@@ -104,6 +104,21 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 	}
 }
 
+// TestAnOlderVersionLeavesANewerSchemaAlone is a rollback: the migrations of
+// the version before run on a database that has one more.
+func TestAnOlderVersionLeavesANewerSchemaAlone(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	execute(t, db.OwnerURL, "ALTER TABLE tenant_configs ADD newer text; INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
+	before := schema(t, db.Owner(t))
+	if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != 0 || err != nil {
+		t.Errorf("%d, %v; want 0", n, err)
+	}
+	if diff := cmp.Diff(before, schema(t, db.Owner(t))); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
 // number is that of a migration's file.
 func number(t *testing.T, file string) int64 {
 	t.Helper()

@@ -62,7 +62,7 @@ var edges = map[string][]string{
 	"shared/host":            {"shared/queue"},
 	"shared/postgres/pgtest": {"localstack/pgserver"},
 	"functions":              {"shared/host", "shared/config", "shared/cli"},
-	"cmd":                    {"shared/host", "shared/config", "shared/cli"},
+	"cmd":                    {"shared/host", "shared/config", "shared/cli", "shared/lambda"},
 }
 
 // layerOf gives the layer of a package of this module, "" for one that no

@@ -40,7 +40,7 @@ eval: ## Measure retrieval on real tickets (EVAL_DATA, default ../shared/data; A
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
 	@$(GO) run ./tests/load $(BENCH_ARGS)
 
-ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, ratios, fuzzing
+ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, LocalStack, containers, ratios, fuzzing
 	@.ci/stages
 
 security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)

@@ -28,7 +28,7 @@ sqs-test: ## Hold SQS, Secrets Manager and KMS to their promises against moto, f
 lambda-test: ## Run the built functions by a local Lambda runtime, on moto's SQS (needs python3)
 	@.ci/lambda-test
 
-localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note (needs python3.13 where no image can be pulled)
+localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note
 	@.ci/localstack-test
 
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers

@@ -46,7 +46,7 @@ ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, 
 security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)
 	@.ci/security
 
-long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the full bench (COUNT, FUZZTIME, BENCH_ARGS: less)
+long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the full bench, large searches (COUNT, FUZZTIME, BENCH_ARGS, TICKETS: less)
 	@.ci/long
 
 lint: ## Check style and import rules

@@ -119,7 +119,7 @@ func TestTheServerRefusesWhatItDoesNotSpeak(t *testing.T) {
 	if status, _ := post(t, url+"/chat/completions", `"`+strings.Repeat("a", 2<<20)+`"`); status != http.StatusBadRequest {
 		t.Errorf("2 MiB: status %d", status)
 	}
-	if status, _ := post(t, url+"/embeddings", "{}"); status != http.StatusNotFound {
+	if status, _ := post(t, url+"/images", "{}"); status != http.StatusNotFound {
 		t.Errorf("another path: status %d", status)
 	}
 	if n := len(s.Calls()); n != 0 {

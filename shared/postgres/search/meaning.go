@@ -72,7 +72,7 @@ func texts(terms []retrieval.Term) []string {
 const addVectors = `
 INSERT INTO document_vectors (tenant_id, corpus, space, doc, vector)
 SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bytea[])
-ON CONFLICT (tenant_id, corpus, space, doc) DO UPDATE SET vector = EXCLUDED.vector`
+ON CONFLICT (tenant_id, corpus, doc, space) DO UPDATE SET vector = EXCLUDED.vector`
 
 // place gives documents their place among the factors, active and in preparation.
 func place(ctx context.Context, tx pgx.Tx, id, corpus string, docs map[int64]document) error {

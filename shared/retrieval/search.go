@@ -75,7 +75,7 @@ type Candidates struct {
 
 // candidate is a document while it is being scored.
 type candidate struct {
-	words   float64 // BM25
+	words   float64   // BM25
 	near    []float64 // by each meaning; nil where none knows the document
 	day     int
 	matched []int // indexes in question.terms
@@ -257,11 +257,11 @@ const damping = 0.25
 // Hit is a document that was found.
 type Hit struct {
 	Doc      int64
-	Score    float64  // comparable within one search only
-	Possibly bool     // it shares too little with the question to be sure
-	Matched  []string // the words of the question that it shares, rarest first
+	Score    float64   // comparable within one search only
+	Possibly bool      // it shares too little with the question to be sure
+	Matched  []string  // the words of the question that it shares, rarest first
 	Near     []float64 // by each of Search.Meanings, 0 where unknown; nil where all of them are
-	CitedBy  []int64  // like tickets whose resolution points to it, most like first
+	CitedBy  []int64   // like tickets whose resolution points to it, most like first
 }
 
 // Best gives the candidates that count most, at most limit; of equal scores

@@ -17,7 +17,7 @@ import (
 const (
 	topTickets     = 5
 	topArticles    = 3
-	judgedTickets  = 50 // whose fate tells whether solutions held
+	judgedTickets  = 50  // whose fate tells whether solutions held
 	resolutionSize = 600 // characters
 	summarySize    = 300
 	comparedSize   = 4000 // of a description, for near copies

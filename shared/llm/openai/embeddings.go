@@ -93,6 +93,9 @@ func vectors(answer *openai.CreateEmbeddingResponse, texts int, mask masker) ([]
 		if d.Index < 0 || d.Index >= int64(texts) || list[d.Index] != nil {
 			return nil, fmt.Errorf("the vectors are not numbered from 0 to %d: %w", texts-1, llm.ErrUnavailable)
 		}
+		if !strings.HasPrefix(d.JSON.Embedding.Raw(), "[") { // the SDK reads other things as a list of one
+			return nil, fmt.Errorf("a vector that is no list: %w", llm.ErrUnavailable)
+		}
 		if n := len(d.Embedding); n == 0 || n > llm.MaxDimensions || n != dimensions {
 			return nil, fmt.Errorf("a vector of %d dimensions beside one of %d, want 1 to %d: %w", n, dimensions, llm.MaxDimensions, llm.ErrUnavailable)
 		}

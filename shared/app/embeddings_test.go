@@ -141,4 +141,3 @@ func TestTheDoctorAsksTheEmbeddingModel(t *testing.T) {
 		wantVerdict(t, results, "model", want.verdict, want.text)
 	}
 }
-

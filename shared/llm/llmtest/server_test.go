@@ -159,9 +159,9 @@ func TestTheServerGivesTextsThatShareWordsNearVectors(t *testing.T) {
 		}
 		return sum
 	}
-	print := llmtest.Vector("Cannot print")
-	if near, far := dot(print, llmtest.Vector("printing stops")), dot(print, llmtest.Vector("VPN drops")); near <= far || len(print) != 256 {
-		t.Errorf("near %v, far %v, %d dimensions", near, far, len(print))
+	paper := llmtest.Vector("Cannot print")
+	if near, far := dot(paper, llmtest.Vector("printing stops")), dot(paper, llmtest.Vector("VPN drops")); near <= far || len(paper) != 256 {
+		t.Errorf("near %v, far %v, %d dimensions", near, far, len(paper))
 	}
 	want := llmtest.EmbeddingCall{Model: "m", Texts: []string{"Cannot print", "printing stops", "VPN drops"}, Format: "float"}
 	calls := s.EmbeddingCalls()

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -201,6 +203,33 @@ func TestDocumentsAreEmbeddedInTurnAndAnotherModelTakesOver(t *testing.T) {
 	h.learn(t, acme)
 	if first, second := h.vectors(t, acme, "first"), h.vectors(t, acme, "second"); first != 0 || second != len(many) {
 		t.Errorf("after it: %d vectors of the first, %d of the second", first, second)
+	}
+	h.vectorsAreLookedUp(t)
+}
+
+// vectorsAreLookedUp explains, as app_user, what reads and removes vectors of
+// single documents.
+func (h *hearing) vectorsAreLookedUp(t *testing.T) {
+	t.Helper()
+	if _, err := h.db.Owner(t).Exec(t.Context(), "ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+	for sql, args := range map[string][]any{
+		spaceVectors:  {ticketCorpus, "embedding/second", []int64{7, 8}},
+		removeVectors: {ticketCorpus, []int64{7, 8}},
+		removeFactors: {ticketCorpus, []int64{7, 8}},
+	} {
+		var plan []string
+		err := h.DB.InTenant(t.Context(), acme, func(tx pgx.Tx) error {
+			rows, err := tx.Query(t.Context(), "EXPLAIN "+sql, args...)
+			if err == nil {
+				plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			}
+			return err
+		})
+		if text := strings.Join(plan, "\n"); err != nil || !strings.Contains(text, "document_vectors_pkey") || !strings.Contains(text, "Index Cond: ((tenant_id = $0) AND (corpus = 'ticket'::text) AND (doc = ANY") {
+			t.Errorf("%v: the vectors are not looked up by document:\n%s", err, text)
+		}
 	}
 }
 

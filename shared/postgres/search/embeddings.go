@@ -45,7 +45,7 @@ const embeddingSpaces = "embedding/"
 // that ask for the same at the same time share one call.
 func (e *Embeddings) question(ctx context.Context, id tenant.ID, title, body string) []float32 {
 	text := joined(strings.TrimSpace(title), strings.TrimSpace(body))
-	if e == nil || text == "" {
+	if text == "" {
 		return nil
 	}
 	text = text[:min(len(text), questionSize)]
@@ -123,16 +123,16 @@ func joined(title, body string) string {
 // embedded is the retrieval.Meaning by the embeddings of one corpus, in one
 // transaction.
 type embedded struct {
-	tx     pgx.Tx
-	at     spot
-	vector []float32 // of the question
+	tx            pgx.Tx
+	corpus, space string
+	vector        []float32 // of the question
 }
 
 const spaceVectors = `SELECT doc, vector FROM document_vectors WHERE corpus = $1 AND space = $2 AND doc = ANY($3)`
 
 // Near implements retrieval.Meaning.
 func (e embedded) Near(ctx context.Context, _ []retrieval.Term, docs []int64) (map[int64]float64, error) {
-	rows, err := e.tx.Query(ctx, spaceVectors, e.at.corpus, e.at.space, docs)
+	rows, err := e.tx.Query(ctx, spaceVectors, e.corpus, e.space, docs)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     created_at = coalesce(EXCLUDED.created_at, h.created_at),
     resolved_date = coalesce(EXCLUDED.resolved_date, h.resolved_date)
 RETURNING id, xmax <> 0, subject, description, resolution, url, coalesce(resolved_date, created_at),
-    EXISTS (SELECT FROM ticket_history b WHERE b.id = h.id AND b.subject = h.subject AND b.description = h.description)`
+    xmax <> 0 AND EXISTS (SELECT FROM ticket_history b WHERE b.id = h.id AND b.subject = h.subject AND b.description = h.description)`
 
 // PutTickets stores past tickets of a connection, new or again, and makes
 // those with a resolution findable. source says where they come from:
@@ -96,7 +96,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (tenant_id, connection_id, article_id) DO UPDATE SET
     title = EXCLUDED.title, body = EXCLUDED.body, url = EXCLUDED.url, updated_at = EXCLUDED.updated_at, account = EXCLUDED.account,
     ingested_at = now(), analyser = EXCLUDED.analyser
-RETURNING id, xmax <> 0, EXISTS (SELECT FROM articles b WHERE b.id = a.id AND b.title = a.title AND b.body = a.body)`
+RETURNING id, xmax <> 0, xmax <> 0 AND EXISTS (SELECT FROM articles b WHERE b.id = a.id AND b.title = a.title AND b.body = a.body)`
 
 // PutArticles stores articles of a connection, new or again, and makes them
 // findable. Limits and transactions are those of PutTickets.

@@ -125,7 +125,7 @@ func (s Store) ask(ctx context.Context, q evidence.Query, now time.Time, do func
 func (a asking) meanings(corpus string) []retrieval.Meaning {
 	list := []retrieval.Meaning{latent{a.tx, corpus}}
 	if a.vector != nil {
-		list = append(list, embedded{a.tx, spot{string(a.query.Tenant), corpus, a.space}, a.vector})
+		list = append(list, embedded{a.tx, corpus, a.space, a.vector})
 	}
 	return list
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/deskhand/deskhand/shared/secret"
 )
 
-const key = "sk-test-0123456789abcdef"
+const key = "the-key-of-these-tests"
 
 func embedder(t testing.TB, timeout time.Duration, script ...llmtest.Answer) (*openai.Client, *llmtest.Server) {
 	t.Helper()

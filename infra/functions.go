@@ -119,7 +119,7 @@ func (f *Functions) list() []function {
 	model := with(serving, "SECRETS", d.Application.SecretArn(), d.Model.SecretArn())
 	// admin_user alone administers: nothing that faces the internet or a tool has it.
 	desk := with(with(serving, "DATABASE_ADMIN_URL", d.postgresURL()), "DATABASE_ADMIN_SECRET", d.AdminUser.SecretArn())
-	secrets := f.read(d.Application, d.AppUser, d.CacheUser)
+	secrets, asking := f.read(d.Application, d.AppUser, d.CacheUser), f.read(d.Application, d.AppUser, d.CacheUser, d.Model)
 	receive := []string{"ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes", "SendMessage"}
 	return []function{
 		{
@@ -128,12 +128,12 @@ func (f *Functions) list() []function {
 		},
 		{
 			name: "enhance", timeout: enhanceLimit, memory: 1024, concurrency: c.Enhance, open: true, env: model,
-			may: append(f.read(d.Application, d.AppUser, d.CacheUser, d.Model), f.seal("Decrypt"),
+			may: append(slices.Clone(asking), f.seal("Decrypt"),
 				on(receive, q.Enhancement), on([]string{"SendMessage"}, q.EnhancementDead)),
 		},
 		{
-			name: "catalogue", timeout: catalogueLimit, memory: 1024, concurrency: c.Catalogue, open: true, env: serving,
-			may: append(slices.Clone(secrets), f.seal("Decrypt"), on(receive, q.Catalogue), on([]string{"SendMessage"}, q.CatalogueDead)),
+			name: "catalogue", timeout: catalogueLimit, memory: 1024, concurrency: c.Catalogue, open: true, env: model,
+			may: append(slices.Clone(asking), f.seal("Decrypt"), on(receive, q.Catalogue), on([]string{"SendMessage"}, q.CatalogueDead)),
 		},
 		{
 			name: "admin", timeout: adminLimit, memory: 512, concurrency: c.Admin, open: true, env: desk,

@@ -205,7 +205,7 @@ func TestFunctionsMayDoWhatTheirCodeDoesAndNoMore(t *testing.T) {
 var reach = map[string][]string{
 	"webhook sqs": {"QueuesCatalogue", "QueuesEnhancement"}, "enhance sqs": {"QueuesEnhancement", "QueuesEnhancementDead"},
 	"catalogue sqs": {"QueuesCatalogue", "QueuesCatalogueDead"}, "admin sqs": {"QueuesCatalogue", "QueuesCatalogueDead", "QueuesEnhancement", "QueuesEnhancementDead"},
-	"webhook secretsmanager": {"DataAppUserAttachment", "DataApplication", "DataCachedeskhand"}, "catalogue secretsmanager": {"DataAppUserAttachment", "DataApplication", "DataCachedeskhand"},
+	"webhook secretsmanager": {"DataAppUserAttachment", "DataApplication", "DataCachedeskhand"}, "catalogue secretsmanager": {"DataAppUserAttachment", "DataApplication", "DataCachedeskhand", "DataModel"},
 	"admin secretsmanager": {"DataAdminUserAttachment", "DataAppUserAttachment", "DataApplication", "DataCachedeskhand"}, "enhance secretsmanager": {"DataAppUserAttachment", "DataApplication", "DataCachedeskhand", "DataModel"},
 	"migrate secretsmanager": {"DataAdminUserAttachment", "DataAppUserAttachment", "DataApplication", "DataPostgresSecretAttachment"},
 	"webhook kms:Decrypt":    {"DataDataKey", "DataSealingKey"}, "enhance kms:Decrypt": {"DataDataKey", "DataSealingKey"},

@@ -34,7 +34,7 @@ CREATE TABLE document_vectors (
     space     text NOT NULL,
     doc       bigint NOT NULL, -- ticket_history.id or articles.id
     vector    bytea NOT NULL,
-    PRIMARY KEY (tenant_id, corpus, space, doc)
+    PRIMARY KEY (tenant_id, corpus, doc, space) -- a document's, of all spaces, go with it
 );
 CALL protect('document_vectors');
 

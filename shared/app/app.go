@@ -70,18 +70,19 @@ type App struct {
 	Answer  func(context.Context, operator.Program, []string) operator.Answer
 	Changes *slog.Logger // has a line for each change; Log, where New made it
 
-	vault     vault
-	db        *postgres.DB
-	adminDB   *postgres.DB  // as admin_user; nil without DATABASE_ADMIN_URL
-	pool      *pgxpool.Pool // of the queue on Postgres; nil on SQS
-	cache     *valkey.Client
-	watch     *tenants.Watch
-	enhancing jobs
-	library   jobs
-	tools     *opened
-	model     llm.Model
-	outcomes  *enhance.Outcomes
-	gauges    metric.Registration
+	vault      vault
+	db         *postgres.DB
+	adminDB    *postgres.DB  // as admin_user; nil without DATABASE_ADMIN_URL
+	pool       *pgxpool.Pool // of the queue on Postgres; nil on SQS
+	cache      *valkey.Client
+	watch      *tenants.Watch
+	enhancing  jobs
+	library    jobs
+	tools      *opened
+	model      llm.Model
+	embeddings *search.Embeddings // nil for none
+	outcomes   *enhance.Outcomes
+	gauges     metric.Registration
 }
 
 // New connects the parts. It reads the secrets that the configuration names,
@@ -108,7 +109,7 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	if a.cache, err = valkey.Open(cfg.RedisURL.Reveal()); err != nil {
 		return nil, err
 	}
-	if a.model, err = openModel(cfg, a.client()); err != nil {
+	if err := a.openModel(); err != nil {
 		return nil, err
 	}
 	a.Tenants = tenants.Store{DB: a.db, Box: box}
@@ -223,7 +224,7 @@ func (a *App) loaded() error {
 	return nil
 }
 
-func (a *App) search() search.Store { return search.Store{DB: a.db} }
+func (a *App) search() search.Store { return search.Store{DB: a.db, Embeddings: a.embeddings} }
 
 // client is for the model, whose address is the operator's own: bounded in time,
 // logged, no redirects. Those of the tools are guarded besides.
@@ -233,9 +234,17 @@ func (a *App) env(box secret.Box) integration.Env {
 	return integration.Env{Tokens: a.cache.Tokens(box), Now: time.Now}
 }
 
-func openModel(cfg config.Config, client *http.Client) (llm.Model, error) {
+// openModel opens the model's endpoint. Without a key there is none: notes are
+// written from the evidence alone, which is found without embeddings.
+func (a *App) openModel() error {
+	cfg := a.Config
 	if cfg.OpenAIKey.Empty() {
-		return nil, nil //nolint:nilnil // no key: notes are written from the evidence alone
+		return nil
 	}
-	return openai.New(openai.Options{BaseURL: cfg.OpenAIBaseURL, APIKey: cfg.OpenAIKey, Model: cfg.OpenAIModel, HTTP: client, Timeout: 30 * time.Second})
+	endpoint, err := openai.New(openai.Options{BaseURL: cfg.OpenAIBaseURL, APIKey: cfg.OpenAIKey, Model: cfg.OpenAIModel, HTTP: a.client(), Timeout: 30 * time.Second})
+	if err != nil {
+		return err
+	}
+	a.model, a.embeddings = endpoint, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
+	return nil
 }

@@ -96,8 +96,8 @@ func (a *App) outsideChecks() []doctor.Check {
 	return []doctor.Check{
 		{
 			Name: "model", After: "configuration", Optional: true, Run: a.modelAnswers,
-			Means: "Notes are written from the evidence alone, and say so.",
-			Fix:   "Correct `OPENAI_API_KEY`, `OPENAI_BASE_URL` or `OPENAI_MODEL`, and look at the account's balance with the provider.",
+			Means: "Notes are written from the evidence alone, and say so; or the evidence is found without embeddings.",
+			Fix:   "Correct `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL` or `EMBEDDING_MODEL`, and look at the account's balance with the provider.",
 		},
 		{
 			Name: "permissions", After: "schema", Run: v.permissions,
@@ -231,7 +231,12 @@ func (a *App) modelAnswers(ctx context.Context) []doctor.Finding {
 	if errors.Is(err, llm.ErrEmpty) {
 		err = nil
 	}
-	return []doctor.Finding{{Said: fmt.Sprintf("%s answers in %s", a.Config.OpenAIModel, reply.Usage.Latency.Round(time.Millisecond)), Err: err}}
+	findings := []doctor.Finding{{Said: fmt.Sprintf("%s answers in %s", a.Config.OpenAIModel, reply.Usage.Latency.Round(time.Millisecond)), Err: err}}
+	if e := a.embeddings; e != nil {
+		_, err := e.Embedder.Embed(ctx, e.Model, []string{"Ready?"})
+		findings = append(findings, doctor.Finding{Said: e.Model + " gives vectors", Err: err})
+	}
+	return findings
 }
 
 // outside is an address that nobody has (RFC 5737). A UDP socket is bound to

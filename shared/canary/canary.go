@@ -53,11 +53,20 @@ const Connection = "_canary"
 // The system has addresses that many tickets name.
 func Decoys(token string, solved time.Time) (ticket.Ticket, ticketing.Article, ticketing.System) {
 	return ticket.Ticket{
-			Key: "decoy", Number: token, Subject: baitTitle, Description: baitText, Resolution: token + " is a decoy.",
+			Key: "decoy", Number: token, Subject: baitTitle, Description: baitText + own(token), Resolution: token + " is a decoy.",
 			Closed: true, Created: solved, Resolved: solved,
 		},
 		ticketing.Article{Key: "decoy", Title: baitTitle + " " + token, Text: token + " " + baitText},
 		ticketing.System{Key: "decoy", Hostname: token, Role: "decoy", Addresses: []string{baitAddress, "192.168.0.1", "192.168.1.1", "192.168.178.1"}}
+}
+
+// own are words of the token, which keep two tenants' decoys from being near
+// copies of each other: a search would show but one of them.
+func own(token string) (words string) {
+	for part := range slices.Chunk([]byte(token), 5) {
+		words += " " + string(part)
+	}
+	return words
 }
 
 // The words that only decoys have.

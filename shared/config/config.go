@@ -47,9 +47,11 @@ type Config struct {
 	DatabaseAdminSecret string `env:"DATABASE_ADMIN_SECRET" example:"deskhand/admin_user" doc:"The same for DATABASE_ADMIN_URL."`
 	RedisSecret         string `env:"REDIS_SECRET" example:"deskhand/redis" doc:"The same for REDIS_URL. Read at the start."`
 
-	OpenAIBaseURL string      `env:"OPENAI_BASE_URL" envDefault:"https://openrouter.ai/api/v1" doc:"Any endpoint that speaks OpenAI's chat completions."`
+	OpenAIBaseURL string      `env:"OPENAI_BASE_URL" envDefault:"https://openrouter.ai/api/v1" doc:"Any endpoint that speaks OpenAI's chat completions and, for EMBEDDING_MODEL, its embeddings."`
 	OpenAIKey     secret.Text `env:"OPENAI_API_KEY" file:"yes" doc:"Key for that endpoint. Empty: notes are written from the evidence alone, and say so."`
 	OpenAIModel   string      `env:"OPENAI_MODEL" envDefault:"openai/gpt-4o-mini" doc:"Model, where a tenant's settings name no other."`
+
+	EmbeddingModel string `env:"EMBEDDING_MODEL" example:"openai/text-embedding-3-small" doc:"Embedding model at the same endpoint, by which past tickets and articles that say it in other words rank higher: the texts of tickets and articles are sent there, without passwords and keys. Another model needs another name. Empty, or without OPENAI_API_KEY: none."`
 
 	OIDCIssuer     string      `env:"OIDC_ISSUER" example:"https://login.example.com/realms/msp" doc:"OpenID Connect issuer whose bearer tokens the admin API takes. Empty: none."`
 	OIDCAudience   string      `env:"OIDC_AUDIENCE" example:"deskhand" doc:"What a token's aud must contain. Required with OIDC_ISSUER."`
@@ -129,6 +131,7 @@ func (c Config) Check() error {
 	user, password, _ := strings.Cut(c.AdminBasic.Reveal(), ":")
 	need(c.AdminBasic.Empty() || (user != "" && len(password) >= 8), "ADMIN_BASIC", "want user:password, and 8 characters or more of the second")
 	need(c.AdminBasic.Empty() || (onLoopback(c.Addr) && !c.InLambda()), "ADMIN_BASIC", "only where HTTP_ADDR is on loopback, 127.0.0.1:8080: make a token with deskhand token add")
+	need(len(c.EmbeddingModel) <= 100, "EMBEDDING_MODEL", "want a name of 100 characters at most")
 	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
 	between(c.TrustedProxies, 0, 10, "TRUSTED_PROXIES")
 	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")

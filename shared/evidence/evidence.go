@@ -52,7 +52,7 @@ type Item struct {
 	Possibly bool `json:"possibly,omitempty"`
 	// Facts is what else is known of it, in words of ours: "held 21 days".
 	Facts []string `json:"facts,omitempty"`
-	// Path is how it was found: "words, meaning, references".
+	// Path is how it was found: "words, latent factors, references".
 	Path string `json:"path,omitempty"`
 }
 

@@ -1,5 +1,6 @@
 // Package llm is the port to language models: one request, one reply, and what
-// it cost. Retries, redaction and budgets are the caller's.
+// it cost; and to models that give texts as vectors. Retries, redaction and
+// budgets are the caller's.
 package llm
 
 import (
@@ -13,6 +14,20 @@ type Model interface {
 	// Complete asks once. The error is one of this package's, or the context's.
 	Complete(ctx context.Context, r Request) (Reply, error)
 }
+
+// Embedder gives texts as vectors: those that mean the same lie near each other.
+// It is safe for concurrent use.
+type Embedder interface {
+	// Embed gives one vector for each text, in their order, with the model of
+	// this name. All have the same number of dimensions, 1 to MaxDimensions, and
+	// finite values; their length may be any. No text may be empty, and of a long
+	// one it may read the beginning alone. The error is one of this package's, or
+	// the context's; there are no vectors then.
+	Embed(ctx context.Context, model string, texts []string) ([][]float32, error)
+}
+
+// MaxDimensions is how many dimensions a vector has at most.
+const MaxDimensions = 4096
 
 // Request is one question.
 type Request struct {

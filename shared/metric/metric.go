@@ -60,6 +60,9 @@ var (
 	ModelTokens = counter("llm_tokens_total", "Tokens sent to and received from the model")
 	// ModelCost sums what the model endpoint charged, in US dollars.
 	ModelCost = must(meter.Float64Counter("llm_cost_usd_total", metric.WithDescription("Cost of model calls as the endpoint tells it")))
+	// Embeddings counts texts that an embedding model was asked for: a
+	// "question" or a "document".
+	Embeddings = counter("embeddings_total", "Texts sent to the embedding model, by tenant, operation and status")
 	// OutgoingDuration is the time of one call to a tool or a model, in seconds.
 	OutgoingDuration = seconds("outgoing_request_duration_seconds", "Time of one outgoing call, by operation and status")
 	// CacheFallbacks counts decisions taken without Redis.

@@ -65,14 +65,14 @@ func (f Factors) Vector(terms []Term) []float32 {
 			sum[j] += w * x
 		}
 	}
-	return unit(sum)
+	return Unit(sum)
 }
 
 // dampened is how much a term counts that a text has this often, in quarters.
 func dampened(tf int) float32 { return float32(math.Log1p(float64(tf) / whole)) }
 
-// unit scales a vector to length 1; nil where it has none.
-func unit(v []float32) []float32 {
+// Unit scales a vector, in place, to length 1; nil where it has none.
+func Unit(v []float32) []float32 {
 	n := Cosine(v, v)
 	if n == 0 {
 		return nil

@@ -70,9 +70,9 @@ func TestTooLittleTeachesNothing(t *testing.T) {
 
 func TestPackedVectorsKeepTheirDirection(t *testing.T) {
 	t.Parallel()
-	v := unit([]float32{.1, -.5, .3, 0, .9})
+	v := Unit([]float32{.1, -.5, .3, 0, .9})
 	got := Unpack(Pack(v))
-	if cos := Cosine(v, unit(got)); cos < .999 {
+	if cos := Cosine(v, Unit(got)); cos < .999 {
 		t.Errorf("cosine %v", cos)
 	}
 	if diff := cmp.Diff([]float32{0, 0}, Unpack(Pack([]float32{0, 0}))); diff != "" {

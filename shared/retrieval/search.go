@@ -32,7 +32,7 @@ type Meaning interface {
 // Search looks for the documents of one corpus that are like a question.
 type Search struct {
 	Index Index
-	// Meanings each re-rank what the words have found.
+	// Meanings each re-rank what the words have found; what they say adds up.
 	Meanings []Meaning
 	// Weight is how much a meaning counts beside the words, which count 1.
 	Weight float64
@@ -78,8 +78,8 @@ type Candidates struct {
 
 // candidate is a document while it is being scored.
 type candidate struct {
-	words   float64 // BM25
-	near    float64 // by meaning, 0 to the number of meanings
+	words   float64   // BM25
+	near    []float64 // by each meaning; nil where none knows the document
 	day     int
 	matched []int // indexes in question.terms
 	voters  []vote
@@ -105,14 +105,17 @@ func (s Search) Candidates(ctx context.Context, asked []Term) (Candidates, error
 	}
 	c.keep(poolSize)
 	docs := c.Docs()
-	for _, m := range s.Meanings {
+	for i, m := range s.Meanings {
 		near, err := m.Near(ctx, asked, docs)
 		if err != nil {
 			return c, fmt.Errorf("meaning of %d terms: %w", len(asked), err)
 		}
 		for doc, n := range near {
 			if f, ok := c.found[doc]; ok {
-				f.near += max(n, 0)
+				if f.near == nil {
+					f.near = make([]float64, len(s.Meanings))
+				}
+				f.near[i] = max(n, 0)
 			}
 		}
 	}
@@ -175,7 +178,30 @@ func (c Candidates) mix(f *candidate) float64 {
 	if f.words == 0 {
 		return 0
 	}
-	return round(f.words)/c.best + c.search.Weight*f.near
+	near := 0.0
+	for _, n := range f.near {
+		near += n
+	}
+	return round(f.words)/c.best + c.search.Weight*near
+}
+
+// Spread gives similarities over the whole range from 0, the farthest of these
+// documents, to 1, the nearest: an embedding model finds any two texts rather
+// similar. Where all are the same there is nothing to tell: nil.
+func Spread(near map[int64]float64) map[int64]float64 {
+	if len(near) == 0 {
+		return nil
+	}
+	all := slices.Collect(maps.Values(near))
+	lowest, highest := slices.Min(all), slices.Max(all)
+	if lowest == highest {
+		return nil
+	}
+	spread := make(map[int64]float64, len(near))
+	for doc, n := range near {
+		spread[doc] = (n - lowest) / (highest - lowest)
+	}
+	return spread
 }
 
 // recency is 2.1 for what was solved today, 1.3 after one half-life, and near 1
@@ -238,11 +264,11 @@ const damping = 0.25
 // Hit is a document that was found.
 type Hit struct {
 	Doc      int64
-	Score    float64  // comparable within one search only
-	Possibly bool     // it shares too little with the question to be sure
-	Matched  []string // the words of the question that it shares, rarest first
-	Near     float64  // by meaning; 0 where unknown
-	CitedBy  []int64  // like tickets whose resolution points to it, most like first
+	Score    float64   // comparable within one search only
+	Possibly bool      // it shares too little with the question to be sure
+	Matched  []string  // the words of the question that it shares, rarest first
+	Near     []float64 // by each of Search.Meanings, 0 where unknown; nil where all of them are
+	CitedBy  []int64   // like tickets whose resolution points to it, most like first
 }
 
 // Best gives the candidates that count most, at most limit; of equal scores

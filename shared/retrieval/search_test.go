@@ -252,3 +252,58 @@ func TestSearchIsSoundForAnyCorpus(t *testing.T) {
 		}
 	})
 }
+
+// nearer is a Meaning that knows these documents.
+type nearer map[int64]float64
+
+func (n nearer) Near(_ context.Context, _ []Term, docs []int64) (map[int64]float64, error) {
+	if len(docs) == 0 {
+		return nil, errDown
+	}
+	return n, nil
+}
+
+func TestMeaningsAddUp(t *testing.T) {
+	t.Parallel()
+	m := newMemory("Printer offline|in accounting", "Printer offline|in accounting", "Printer offline|in accounting")
+	s := Search{Index: m, Meanings: []Meaning{nearer{2: .5, 3: -1, 77: 9}, nearer{}, nearer{1: .3, 2: .3}}, Weight: 2, Now: now}
+	c, err := s.Candidates(t.Context(), Terms("Printer offline", "accounting", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := c.Best(5)
+	if got := docs(hits); got != "2 1 3" {
+		t.Fatalf("order %s", got)
+	}
+	for i, want := range []Hit{{Score: 2.6, Near: []float64{.5, 0, .3}}, {Score: 1.6, Near: []float64{0, 0, .3}}, {Score: 1, Near: []float64{0, 0, 0}}} {
+		if diff := cmp.Diff(want, Hit{Score: hits[i].Score, Near: hits[i].Near}); diff != "" {
+			t.Errorf("hit %d: %s", i, diff)
+		}
+	}
+}
+
+func TestSpreadTellsTheNearestFromTheFarthest(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(map[int64]float64{1: 0, 2: 1, 3: .5}, Spread(map[int64]float64{1: .75, 2: 1, 3: .875})); diff != "" {
+		t.Error(diff)
+	}
+	for _, same := range []map[int64]float64{nil, {}, {1: .8}, {1: .8, 2: .8}} {
+		if got := Spread(same); got != nil {
+			t.Errorf("%v: %v", same, got)
+		}
+	}
+}
+
+func TestAVectorOfAnyLengthIsStored(t *testing.T) {
+	t.Parallel()
+	for _, v := range [][]float32{{3, -4}, {3e-44, -4e-44}, {1e18, -1e18}, {1}} {
+		want := Cosine(v, v)
+		u := Unpack(Pack(Unit(v)))
+		if got := Cosine(u, u); math.Abs(got-1) > .02 {
+			t.Errorf("%v of length %v is stored with length %v", v, math.Sqrt(want), got)
+		}
+	}
+	if Unit([]float32{0, 0}) != nil || Unit(nil) != nil || Pack(nil) != nil || Unpack([]byte{}) != nil {
+		t.Error("a vector without a length has a direction")
+	}
+}

@@ -23,17 +23,21 @@ const Model = "scripted"
 // maxBody bounds a request: a prompt of six thousand tokens is about 24 kB.
 const maxBody = 1 << 20
 
-// Server is an http.Handler that speaks POST /chat/completions and GET
-// /models, with or without /v1 in front. The zero value is ready and answers
-// every call with Briefing. It is safe for concurrent use.
+// Server is an http.Handler that speaks POST /chat/completions, POST /embeddings
+// and GET /models, with or without /v1 in front. The zero value is ready: it
+// answers every completion with Briefing, and every text with its Vector. It is
+// safe for concurrent use.
 type Server struct {
-	mu     sync.Mutex
-	script []Answer
-	calls  []Call
+	mu         sync.Mutex
+	script     []Answer
+	calls      []Call
+	embeddings []Answer // the script of /embeddings
+	embedded   []EmbeddingCall
 }
 
 // Answer is what the server does with one call. The zero value answers with
-// Briefing; Answers combine (Delay with Text).
+// Briefing; Answers combine (Delay with Text). Of /embeddings, Text and what
+// belongs to it mean nothing.
 type Answer struct {
 	Text    string
 	Finish  string          // finish_reason; "" for "stop"
@@ -139,8 +143,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v1") {
 	case "POST /chat/completions":
 		s.complete(w, r)
+	case "POST /embeddings":
+		s.embed(w, r)
 	case "GET /models":
-		send(w, http.StatusOK, fmt.Sprintf(`{"object":"list","data":[{"id":%q,"object":"model"}]}`, Model))
+		send(w, http.StatusOK, fmt.Sprintf(`{"object":"list","data":[{"id":%q,"object":"model"},{"id":%q,"object":"model"}]}`, Model, EmbeddingModel))
 	default:
 		http.NotFound(w, r)
 	}
@@ -148,15 +154,38 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 	call := Call{Path: r.URL.Path, Header: r.Header.Clone()}
+	if !read(w, r, &call.Body) {
+		return
+	}
+	s.mu.Lock()
+	s.calls = append(s.calls, call)
+	a := next(&s.script)
+	s.mu.Unlock()
+	a.play(w, r, func() string { return completion(a, call.Body) })
+}
+
+// read takes the request's JSON, or answers that it cannot.
+func read(w http.ResponseWriter, r *http.Request, to any) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
-		err = json.Unmarshal(body, &call.Body)
+		err = json.Unmarshal(body, to)
 	}
 	if err != nil {
 		send(w, http.StatusBadRequest, Status(http.StatusBadRequest, "the request is no JSON").Body)
-		return
 	}
-	a := s.take(call)
+	return err == nil
+}
+
+// next takes the first answer of a script; the zero one where it is empty.
+func next(script *[]Answer) (a Answer) {
+	if len(*script) > 0 {
+		a, *script = (*script)[0], (*script)[1:]
+	}
+	return a
+}
+
+// play gives the answer, and what usual makes where it says nothing else.
+func (a Answer) play(w http.ResponseWriter, r *http.Request, usual func() string) {
 	if a.Hang {
 		<-r.Context().Done()
 	}
@@ -176,20 +205,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 		send(w, max(a.Status, http.StatusOK), a.Body)
 		return
 	}
-	send(w, http.StatusOK, completion(a, call.Body))
-}
-
-// take writes the call down and gives its answer.
-func (s *Server) take(call Call) Answer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, call)
-	if len(s.script) == 0 {
-		return Answer{}
-	}
-	next := s.script[0]
-	s.script = s.script[1:]
-	return next
+	send(w, http.StatusOK, usual())
 }
 
 // completion writes a chat completion. Its token counts are the usual

@@ -119,7 +119,7 @@ func TestTheServerRefusesWhatItDoesNotSpeak(t *testing.T) {
 	if status, _ := post(t, url+"/chat/completions", `"`+strings.Repeat("a", 2<<20)+`"`); status != http.StatusBadRequest {
 		t.Errorf("2 MiB: status %d", status)
 	}
-	if status, _ := post(t, url+"/embeddings", "{}"); status != http.StatusNotFound {
+	if status, _ := post(t, url+"/images", "{}"); status != http.StatusNotFound {
 		t.Errorf("another path: status %d", status)
 	}
 	if n := len(s.Calls()); n != 0 {
@@ -138,5 +138,38 @@ func TestTheServerListsItsModel(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || !strings.Contains(string(body), `"id":"scripted"`) {
 		t.Errorf("%s, %v", body, err)
+	}
+}
+
+func TestTheServerGivesTextsThatShareWordsNearVectors(t *testing.T) {
+	t.Parallel()
+	s, url := llmtest.Start(t)
+	s.NextEmbedding(llmtest.Status(429, "slow down"))
+	body := `{"model":"m","input":["Cannot print","printing stops","VPN drops"],"encoding_format":"float"}`
+	if status, _ := post(t, url+"/embeddings", body); status != http.StatusTooManyRequests {
+		t.Errorf("scripted: status %d", status)
+	}
+	status, answer := post(t, url+"/embeddings", body)
+	if want := llmtest.Embeddings("Cannot print", "printing stops", "VPN drops"); status != http.StatusOK || answer != want {
+		t.Errorf("status %d: %s", status, answer)
+	}
+	dot := func(a, b []float32) (sum float32) {
+		for i := range a {
+			sum += a[i] * b[i]
+		}
+		return sum
+	}
+	paper := llmtest.Vector("Cannot print")
+	if near, far := dot(paper, llmtest.Vector("printing stops")), dot(paper, llmtest.Vector("VPN drops")); near <= far || len(paper) != 256 {
+		t.Errorf("near %v, far %v, %d dimensions", near, far, len(paper))
+	}
+	want := llmtest.EmbeddingCall{Model: "m", Texts: []string{"Cannot print", "printing stops", "VPN drops"}, Format: "float"}
+	calls := s.EmbeddingCalls()
+	calls[1].Header = nil
+	if diff := cmp.Diff(want, calls[1]); diff != "" || len(calls) != 2 || len(s.Calls()) != 0 {
+		t.Errorf("%d calls, %d completions; %s", len(calls), len(s.Calls()), diff)
+	}
+	if status, _ := post(t, url+"/embeddings", "nonsense"); status != http.StatusBadRequest {
+		t.Errorf("no JSON: status %d", status)
 	}
 }

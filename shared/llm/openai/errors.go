@@ -53,7 +53,10 @@ func (e *statusError) RetryAfter() time.Duration { return e.after }
 
 // masker writes errors that can be shown: without the key, and without what
 // an endpoint quotes of the prompt.
-type masker struct{ key, prompt string }
+type masker struct {
+	key, prompt string
+	most        int64 // bytes of an answer that are read
+}
 
 // middleware bounds what is read, and turns every status but 2xx into a
 // statusError before the SDK reads it.
@@ -66,7 +69,7 @@ func (m masker) middleware(r *http.Request, next option.MiddlewareNext) (*http.R
 		response.Body = struct {
 			io.Reader
 			io.Closer
-		}{io.LimitReader(response.Body, maxAnswer), response.Body}
+		}{io.LimitReader(response.Body, m.most), response.Body}
 		return response, nil
 	}
 	defer func() { _ = response.Body.Close() }()

@@ -1,6 +1,7 @@
-// Package openai is the llm.Model behind every OpenAI-compatible endpoint:
-// OpenRouter, OpenAI itself, Ollama, vLLM, and the scripted server of llmtest.
-// It asks exactly once per Complete; retries live with the caller.
+// Package openai is the llm.Model and the llm.Embedder behind every
+// OpenAI-compatible endpoint: OpenRouter, OpenAI itself, Ollama, vLLM, and the
+// scripted server of llmtest. It asks for each thing exactly once; retries live
+// with the caller.
 package openai
 
 import (
@@ -33,13 +34,17 @@ type Options struct {
 	Timeout time.Duration // of one attempt; 0 for 30 s
 }
 
-// Client is an llm.Model. It is safe for concurrent use.
+// Client is an llm.Model and an llm.Embedder. It is safe for concurrent use.
 type Client struct {
 	options     Options
 	completions openai.ChatCompletionService
+	embeddings  openai.EmbeddingService
 }
 
-var _ llm.Model = (*Client)(nil)
+var (
+	_ llm.Model    = (*Client)(nil)
+	_ llm.Embedder = (*Client)(nil)
+)
 
 // New checks the options and gives a client. It does no I/O.
 func New(o Options) (*Client, error) {
@@ -60,9 +65,11 @@ func New(o Options) (*Client, error) {
 	if !o.APIKey.Empty() {
 		options = append(options, option.WithAPIKey(o.APIKey.Reveal()))
 	}
-	// The service alone, not openai.NewClient, which reads keys, URLs and
+	// The services alone, not openai.NewClient, which reads keys, URLs and
 	// headers from the environment behind our back.
-	return &Client{options: o, completions: openai.NewChatCompletionService(options...)}, nil
+	return &Client{
+		options: o, completions: openai.NewChatCompletionService(options...), embeddings: openai.NewEmbeddingService(options...),
+	}, nil
 }
 
 // Complete asks once, for at most Options.Timeout. The reply's usage is also
@@ -73,7 +80,7 @@ func (c *Client) Complete(ctx context.Context, r llm.Request) (llm.Reply, error)
 	attempt, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 
-	mask := masker{key: c.options.APIKey.Reveal(), prompt: r.System + "\n" + r.User}
+	mask := masker{key: c.options.APIKey.Reveal(), prompt: r.System + "\n" + r.User, most: maxAnswer}
 	start := time.Now()
 	answer, err := c.completions.New(attempt, params(r), headers(r, mask)...)
 	took := time.Since(start)
@@ -81,7 +88,7 @@ func (c *Client) Complete(ctx context.Context, r llm.Request) (llm.Reply, error)
 		err = errors.New("the answer is null")
 	}
 	if err != nil {
-		return llm.Reply{}, c.explain(ctx, attempt, r, mask.error(err))
+		return llm.Reply{}, c.explain(ctx, attempt, "ask "+r.Model, mask.error(err))
 	}
 	reply, err := read(answer, mask)
 	reply.Usage.Latency = took
@@ -116,14 +123,14 @@ func headers(r llm.Request, mask masker) []option.RequestOption {
 
 // explain turns a failed call into an error of the port. The context's own
 // error wins: only the caller knows what its end means.
-func (c *Client) explain(ctx, attempt context.Context, r llm.Request, err error) error {
+func (c *Client) explain(ctx, attempt context.Context, what string, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("openai: ask %s: %w", r.Model, ctx.Err())
+		return fmt.Errorf("openai: %s: %w", what, ctx.Err())
 	}
 	if attempt.Err() != nil {
-		return fmt.Errorf("openai: ask %s: no answer within %s: %w", r.Model, c.options.Timeout, llm.ErrUnavailable)
+		return fmt.Errorf("openai: %s: no answer within %s: %w", what, c.options.Timeout, llm.ErrUnavailable)
 	}
-	return fmt.Errorf("openai: ask %s: %w", r.Model, err)
+	return fmt.Errorf("openai: %s: %w", what, err)
 }
 
 // read takes the text and the usage out of an answer with status 200, which

@@ -15,7 +15,8 @@ import (
 // Learn brings what is derived from a tenant's tickets and articles up to date:
 // it reads documents again that another analyser has read, learns the latent
 // factors where there are none, where a tenth of the tickets is new, or where
-// they are a week old, and gives every document its vector. Searches go on
+// they are a week old, and gives every document its vector; also that of the
+// Store's Embeddings, to 2,000 documents at most. Searches go on
 // meanwhile with what there is. It works in short transactions and can be
 // stopped anywhere: the next call goes on. Two calls at once do the same work
 // twice, and no harm.
@@ -29,6 +30,7 @@ func (s Store) Learn(ctx context.Context, id tenant.ID) error {
 		{"learn factors", l.factors},
 		{"place documents", l.place},
 		{"remove old vectors", l.tidy},
+		{"embed documents", l.embed}, // last, as it depends on others
 	} {
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("search: %s of %s: %w", step.name, id, err)
@@ -88,7 +90,7 @@ func (l learning) reread(ctx context.Context) error {
 func (w *writer) read(rows pgx.Rows) error {
 	var id int64
 	var title, body, resolution, url string
-	d := document{again: true}
+	d := document{again: true, same: true}
 	findable := false
 	_, err := pgx.ForEachRow(rows, []any{&id, &title, &body, &resolution, &url, &d.day, &findable}, func() error {
 		if d.terms, d.points = nil, nil; findable {

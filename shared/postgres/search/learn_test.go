@@ -77,7 +77,7 @@ func TestLearningFindsByMeaning(t *testing.T) {
 	w.learn(t, acme)
 	w.learn(t, globex) // too few to learn from
 	after := w.ask(t, acme, "toner jam", "fuser scanner")
-	if before[0].Path != "words" || after[0].Path != "words, meaning" {
+	if before[0].Path != "words" || after[0].Path != "words, latent factors" {
 		t.Errorf("found by %q, then by %q", before[0].Path, after[0].Path)
 	}
 	if got := w.number(t, acme, countVectors, ticketCorpus); got != 240 {

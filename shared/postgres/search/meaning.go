@@ -114,7 +114,7 @@ type spot struct{ tenant, corpus, space string }
 const addVectors = `
 INSERT INTO document_vectors (tenant_id, corpus, space, doc, vector)
 SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bytea[])
-ON CONFLICT (tenant_id, corpus, space, doc) DO UPDATE SET vector = EXCLUDED.vector`
+ON CONFLICT (tenant_id, corpus, doc, space) DO UPDATE SET vector = EXCLUDED.vector`
 
 // place gives documents their vectors, where the factors know any of their words.
 func (s spot) place(ctx context.Context, tx pgx.Tx, factors retrieval.Factors, docs map[int64]document) error {

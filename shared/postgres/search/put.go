@@ -25,7 +25,7 @@ const (
 const chunk = 100
 
 // xmax is 0 in a row that is new, and the locking transaction in one that was
-// there before.
+// there before. What RETURNING selects is from before the statement.
 const upsertTicket = `
 INSERT INTO ticket_history AS h (tenant_id, connection_id, ticket_id, source, number, subject, description,
     resolution, priority, requester, site, url, created_at, resolved_date, status, account, analyser)
@@ -44,7 +44,8 @@ ON CONFLICT (tenant_id, connection_id, ticket_id) DO UPDATE SET
     account = coalesce(nullif(EXCLUDED.account, ''), h.account),
     created_at = coalesce(EXCLUDED.created_at, h.created_at),
     resolved_date = coalesce(EXCLUDED.resolved_date, h.resolved_date)
-RETURNING id, xmax <> 0, subject, description, resolution, url, coalesce(resolved_date, created_at)`
+RETURNING id, xmax <> 0, subject, description, resolution, url, coalesce(resolved_date, created_at),
+    xmax <> 0 AND EXISTS (SELECT FROM ticket_history b WHERE b.id = h.id AND b.subject = h.subject AND b.description = h.description)`
 
 // PutTickets stores past tickets of a connection, new or again, and makes
 // those with a resolution findable. source says where they come from:
@@ -77,7 +78,7 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 		var id int64
 		var subject, description, resolution, url string
 		var d document
-		if err := row.Scan(&id, &d.again, &subject, &description, &resolution, &url, &d.day); err != nil {
+		if err := row.Scan(&id, &d.again, &subject, &description, &resolution, &url, &d.day, &d.same); err != nil {
 			return err
 		}
 		if resolution != "" {
@@ -90,12 +91,12 @@ func (w *writer) ticket(connection, source string, t ticket.Ticket) {
 }
 
 const upsertArticle = `
-INSERT INTO articles (tenant_id, connection_id, article_id, title, body, url, updated_at, account, analyser)
+INSERT INTO articles AS a (tenant_id, connection_id, article_id, title, body, url, updated_at, account, analyser)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (tenant_id, connection_id, article_id) DO UPDATE SET
     title = EXCLUDED.title, body = EXCLUDED.body, url = EXCLUDED.url, updated_at = EXCLUDED.updated_at, account = EXCLUDED.account,
     ingested_at = now(), analyser = EXCLUDED.analyser
-RETURNING id, xmax <> 0`
+RETURNING id, xmax <> 0, xmax <> 0 AND EXISTS (SELECT FROM articles b WHERE b.id = a.id AND b.title = a.title AND b.body = a.body)`
 
 // PutArticles stores articles of a connection, new or again, and makes them
 // findable. Limits and transactions are those of PutTickets.
@@ -119,7 +120,7 @@ func (w *writer) article(connection string, a ticketing.Article) {
 	w.rows.Queue(upsertArticle, args...).QueryRow(func(row pgx.Row) error {
 		var id int64
 		d := document{terms: retrieval.Terms(title, body, "")}
-		err := row.Scan(&id, &d.again)
+		err := row.Scan(&id, &d.again, &d.same)
 		w.docs[id] = d
 		return err
 	})

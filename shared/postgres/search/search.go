@@ -16,7 +16,10 @@ import (
 
 // Store keeps past tickets and articles. It is safe for concurrent use;
 // writers of one tenant wait for each other.
-type Store struct{ DB *postgres.DB }
+type Store struct {
+	DB         *postgres.DB
+	Embeddings *Embeddings // nil for none
+}
 
 // The corpora, as the database names them.
 const (

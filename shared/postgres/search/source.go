@@ -42,13 +42,12 @@ func (History) Label() string { return "similar tickets" }
 // ticket itself, what is older than the tenant's Settings.HistoryDays, and what
 // was stored with a status that is none of its Settings.ClosedStatuses.
 func (h History) Find(ctx context.Context, q evidence.Query) (items []evidence.Item, err error) {
-	err = h.Store.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
-		ask := asking{tx: tx, query: q, terms: question(q), now: h.Now()}
+	err = h.Store.ask(ctx, q, h.Now(), func(ask asking) error {
 		found, err := ask.tickets(ctx)
 		if err != nil {
 			return err
 		}
-		citations, err := cited(ctx, tx, citedTickets, found.Docs())
+		citations, err := cited(ctx, ask.tx, citedTickets, found.Docs())
 		if err != nil {
 			return err
 		}
@@ -77,8 +76,7 @@ func (Articles) Label() string { return "knowledge base" }
 // Find gives up to three articles that speak of what the ticket speaks of, or
 // that solved tickets like it, best first, with the beginning of their text.
 func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.Item, err error) {
-	err = a.Store.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
-		ask := asking{tx: tx, query: q, terms: question(q), now: a.Now()}
+	err = a.Store.ask(ctx, q, a.Now(), func(ask asking) error {
 		found, err := ask.articles(ctx)
 		if err != nil {
 			return err
@@ -87,7 +85,7 @@ func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.
 		if err != nil {
 			return err
 		}
-		citations, err := cited(ctx, tx, citedArticles, solved.Docs())
+		citations, err := cited(ctx, ask.tx, citedArticles, solved.Docs())
 		if err != nil {
 			return err
 		}
@@ -101,17 +99,39 @@ func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.
 	return items, nil
 }
 
-func question(q evidence.Query) []retrieval.Term {
-	return retrieval.Terms(q.Ticket.Subject, q.Ticket.Description, "")
-}
-
 // asking is one question in one transaction.
 type asking struct {
-	tx    pgx.Tx
-	query evidence.Query
-	terms []retrieval.Term
-	now   time.Time
+	tx     pgx.Tx
+	query  evidence.Query
+	terms  []retrieval.Term
+	vector []float32 // by the Store's Embeddings; nil for none
+	space  string    // of the vector
+	now    time.Time
 }
+
+// ask puts a question. No transaction is open while a model is asked.
+func (s Store) ask(ctx context.Context, q evidence.Query, now time.Time, do func(asking) error) error {
+	a := asking{query: q, terms: retrieval.Terms(q.Ticket.Subject, q.Ticket.Description, ""), now: now}
+	if s.Embeddings != nil && len(a.terms) > 0 {
+		a.vector, a.space = s.Embeddings.question(ctx, q.Tenant, q.Ticket.Subject, q.Ticket.Description), s.Embeddings.space()
+	}
+	return s.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
+		a.tx = tx
+		return do(a)
+	})
+}
+
+// meanings are what re-ranks the documents of a corpus.
+func (a asking) meanings(corpus string) []retrieval.Meaning {
+	list := []retrieval.Meaning{latent{a.tx, corpus}}
+	if a.vector != nil {
+		list = append(list, embedded{a.tx, corpus, a.space, a.vector})
+	}
+	return list
+}
+
+// meaningNames are what the note's evidence calls them.
+var meaningNames = []string{"latent factors", "embeddings"}
 
 // tickets gives the past tickets that the tenant's settings let count.
 func (a asking) tickets(ctx context.Context) (retrieval.Candidates, error) {
@@ -120,7 +140,7 @@ func (a asking) tickets(ctx context.Context) (retrieval.Candidates, error) {
 		x.since = a.now.AddDate(0, 0, -days)
 	}
 	return retrieval.Search{
-		Index: x, Meanings: []retrieval.Meaning{latent{a.tx, ticketCorpus}}, Weight: retrieval.TicketMeaning,
+		Index: x, Meanings: a.meanings(ticketCorpus), Weight: retrieval.TicketMeaning,
 		HalfLife: a.query.Settings.HalfLife(), Now: a.now,
 	}.Candidates(ctx, a.terms)
 }
@@ -128,7 +148,7 @@ func (a asking) tickets(ctx context.Context) (retrieval.Candidates, error) {
 func (a asking) articles(ctx context.Context) (retrieval.Candidates, error) {
 	return retrieval.Search{
 		Index:    index{tx: a.tx, corpus: articleCorpus},
-		Meanings: []retrieval.Meaning{latent{a.tx, articleCorpus}}, Weight: retrieval.ArticleMeaning, Now: a.now,
+		Meanings: a.meanings(articleCorpus), Weight: retrieval.ArticleMeaning, Now: a.now,
 	}.Candidates(ctx, a.terms)
 }
 
@@ -277,8 +297,10 @@ func found(it evidence.Item, kind evidence.Kind, h retrieval.Hit) evidence.Item 
 	if len(h.Matched) > 0 {
 		path = append(path, "words")
 	}
-	if h.Near > 0 {
-		path = append(path, "meaning")
+	for i, near := range h.Near {
+		if near > 0 {
+			path = append(path, meaningNames[i])
+		}
 	}
 	if n := len(h.CitedBy); n > 0 {
 		path = append(path, "references")

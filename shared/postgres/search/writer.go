@@ -25,6 +25,7 @@ type document struct {
 	points []retrieval.Reference
 	day    *time.Time
 	again  bool // the row was there before, and may have postings
+	same   bool // and reads the same, so that its embeddings hold
 }
 
 const lockCorpus = `
@@ -70,6 +71,11 @@ WHERE c.corpus = $2`
 
 const removeVectors = `DELETE FROM document_vectors WHERE corpus = $1 AND doc = ANY($2)`
 
+// What others charge for is kept while the text is the same: a tool's articles
+// are written again every hour.
+const removeFactors = `
+DELETE FROM document_vectors WHERE corpus = $1 AND doc = ANY($2) AND NOT starts_with(space, '` + embeddingSpaces + `')`
+
 const removeReferences = `DELETE FROM ticket_references WHERE ticket = ANY($1)`
 
 const addReferences = `
@@ -94,13 +100,18 @@ func (w *writer) write(ctx context.Context, tx pgx.Tx) error {
 // postings replaces the postings of the documents.
 func (w *writer) postings(batch *pgx.Batch) {
 	var terms []string
-	var again, docs []int64
+	var again, same, other, docs []int64
 	var tfs []int16
 	var lengths []int32
 	var days []*time.Time
 	for id, d := range w.docs {
 		if d.again {
 			again = append(again, id)
+			if d.same {
+				same = append(same, id)
+			} else {
+				other = append(other, id)
+			}
 		}
 		length := int32(retrieval.Length(d.terms))
 		for _, t := range d.terms {
@@ -112,7 +123,8 @@ func (w *writer) postings(batch *pgx.Batch) {
 	// removal would read all of the corpus.
 	if len(again) > 0 {
 		batch.Queue(removePostings, w.tenant, w.corpus, again)
-		batch.Queue(removeVectors, w.corpus, again)
+		batch.Queue(removeFactors, w.corpus, same)
+		batch.Queue(removeVectors, w.corpus, other)
 		batch.Queue(removeReferences, again)
 	}
 	batch.Queue(addPostings, w.tenant, w.corpus, terms, docs, tfs, lengths, days)

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/postgres/search"
+	"github.com/deskhand/deskhand/shared/redact"
+)
+
+// embeddingsOf gives the embeddings of a model by this name; nil where none is
+// named.
+func embeddingsOf(endpoint llm.Embedder, model string, log *slog.Logger) *search.Embeddings {
+	if model == "" {
+		return nil
+	}
+	return &search.Embeddings{Embedder: redacted{endpoint, log}, Model: model, Log: log}
+}
+
+// redacted is an Embedder that gets no passwords, keys and card numbers: it
+// takes them out before anything is cut, as half a key is not recognised.
+type redacted struct {
+	llm.Embedder
+	log *slog.Logger
+}
+
+// Embed implements llm.Embedder.
+func (r redacted) Embed(ctx context.Context, model string, texts []string) ([][]float32, error) {
+	clean, hidden := make([]string, len(texts)), map[string]int{}
+	for i, text := range texts {
+		var counts map[string]int
+		clean[i], counts = redact.Text(text)
+		for what, n := range counts {
+			hidden[what] += n
+		}
+	}
+	if len(hidden) > 0 {
+		r.log.InfoContext(ctx, "secrets taken out of what is embedded", "operation", "embed", "texts", len(texts), "redacted", hidden)
+	}
+	return r.Embedder.Embed(ctx, model, clean)
+}

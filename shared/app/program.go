@@ -90,6 +90,7 @@ func (a *App) desk() *operator.Desk {
 		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
 		Open:      a.tools.open,
 		Import:    a.imported,
+		Preview:   a.preview,
 		Trail:     a.exportTrail,
 		Export:    a.export,
 		Erase:     a.erase,

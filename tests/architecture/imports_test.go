@@ -59,7 +59,7 @@ var edges = map[string][]string{
 	"shared/admin":           {"shared/enhance", "shared/catalogue"},
 	"shared/preview":         {"shared/retrieval", "shared/redact"},
 	"shared/operator":        {"shared/catalogue", "shared/admin", "shared/doctor", "shared/preview"},
-	"shared/cli":             {"shared/preview", "shared/enhance", "shared/catalogue", "shared/admin", "shared/admin/access", "shared/doctor", "shared/operator"},
+	"shared/cli":             {"shared/preview", "shared/preview/page", "shared/enhance", "shared/catalogue", "shared/admin", "shared/admin/access", "shared/doctor", "shared/operator"},
 	"shared/host":            {"shared/queue"},
 	"shared/postgres/pgtest": {"localstack/pgserver"},
 	"functions":              {"shared/host", "shared/config", "shared/cli"},

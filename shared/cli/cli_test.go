@@ -30,6 +30,7 @@ type world struct {
 	in        string
 	queue     fakeQueue
 	rights    rights
+	past      past
 	counter   counter
 	span      catalogue.Span
 	importErr error
@@ -122,6 +123,7 @@ func (w *world) program() *cli.Program {
 			}
 			w.counter.extend(w, d)
 			w.rights.extend(d)
+			w.past.extend(d)
 			return d, nil
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },

@@ -95,14 +95,9 @@ func (p Preview) Of(ctx context.Context, who tenant.Tenant, last int, progress f
 	for i, a := range asked {
 		if a.Ticket.Created.IsZero() {
 			r.Undated++
-			continue
-		}
-		t, late, err := p.lookBack(ctx, who, a)
-		if err != nil {
+		} else if err := p.add(ctx, &r, a); err != nil {
 			return r, fmt.Errorf("preview: look back at ticket %s of %s: %w", a.Ticket.Key, who.ID, err)
 		}
-		r.Tickets = append(r.Tickets, t)
-		r.Late += late
 		progress(i+1, len(asked))
 	}
 	if len(r.Tickets) == 0 {
@@ -111,25 +106,28 @@ func (p Preview) Of(ctx context.Context, who tenant.Tenant, last int, progress f
 	return r, nil
 }
 
-// lookBack gives what would have been shown of one ticket. late is how many items
-// may be newer than it.
-func (p Preview) lookBack(ctx context.Context, who tenant.Tenant, a Asked) (t Ticket, late int, err error) {
-	t.Ticket = a.Ticket
-	bundle, err := p.Gather(ctx, who, a)
+// add looks back at one ticket. What may be newer than the ticket is left out.
+func (p Preview) add(ctx context.Context, r *Report, a Asked) error {
+	bundle, err := p.Gather(ctx, r.Tenant, a)
 	if err != nil {
-		return t, 0, err
+		return err
 	}
 	for _, gap := range bundle.Gaps {
-		return t, 0, fmt.Errorf("the source %s does not answer, run it again: %s", gap.Source, gap.Reason)
+		return fmt.Errorf("the source %s does not answer, run it again: %s", gap.Source, gap.Reason)
 	}
+	t := Ticket{Ticket: a.Ticket}
 	for _, it := range bundle.Items {
 		if it.Kind != evidence.System && (it.When.IsZero() || it.When.After(a.Ticket.Created)) {
-			late++
+			r.Late++
 			continue
 		}
 		t.Shown = append(t.Shown, Shown{Item: it})
 	}
-	return t, late, p.compare(ctx, who.ID, &t)
+	if err := p.compare(ctx, r.Tenant.ID, &t); err != nil {
+		return err
+	}
+	r.Tickets = append(r.Tickets, t)
+	return nil
 }
 
 // compare finds the rare words that each item shares with the resolution.

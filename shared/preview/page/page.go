@@ -22,11 +22,12 @@ import (
 
 // What is shown of one text, in characters.
 const (
-	maxLine = 200
-	maxItem = 700
-	maxText = 2000
-	maxWord = 40 // of a word that is shared
-	words   = 6  // that are shared
+	maxLine  = 200
+	maxAsked = 400
+	maxItem  = 700
+	maxText  = 2000
+	maxWord  = 40 // of a word that is shared
+	words    = 6  // that are shared
 )
 
 var (
@@ -53,7 +54,11 @@ func Summary(r preview.Report) string {
 	text := fmt.Sprintf("%s; a solved ticket like it was known for %d (%s), an article for %d (%s), nothing for %d (%s)",
 		counted(c.Tickets, "ticket"), c.Solved, percent(c.Solved, c.Tickets), c.Article, percent(c.Article, c.Tickets), c.Nothing, percent(c.Nothing, c.Tickets))
 	if c.Compared > 0 {
-		text += fmt.Sprintf("; of %d that can be compared, %d point the same way as what solved it", c.Compared, c.SameWay)
+		points := "point"
+		if c.SameWay == 1 {
+			points = "points"
+		}
+		text += fmt.Sprintf("; of %d that can be compared, %d %s the same way as what solved it", c.Compared, c.SameWay, points)
 	}
 	return text
 }
@@ -92,13 +97,14 @@ type filter struct {
 }
 
 type card struct {
-	Classes           string // IDs of the filters that show it
-	Mark, MarkClass   string
-	Number, URL       string
-	Subject, Created  string
-	Items             []item
-	Solution, Solved  string
-	SameWay, NoSystem bool
+	Classes          string // IDs of the filters that show it
+	Mark, MarkClass  string
+	Number, URL      string
+	Subject, Created string
+	Asked            string
+	Items, Possibly  []item
+	Shows            bool // a ticket or an article
+	Solution, Solved string
 }
 
 type item struct {
@@ -113,7 +119,7 @@ type item struct {
 func newView(r preview.Report, made time.Time) view {
 	c := r.Counts()
 	v := view{
-		Style: template.CSS(style), Tenant: line(cmp.Or(r.Tenant.Name, string(r.Tenant.ID))), Made: moment(made), //nolint:gosec // our own
+		Style: template.CSS(style), Tenant: line(cmp.Or(r.Tenant.Name, string(r.Tenant.ID)), maxLine), Made: moment(made), //nolint:gosec // our own
 		Tiles: tiles(c), Parts: parts(c), Filters: filters(c), Undated: r.Undated, Late: r.Late,
 		SameWay: preview.SameWay, RareShare: 100 / preview.Rare, Everything: c.Tickets,
 	}
@@ -140,7 +146,7 @@ func tiles(c preview.Counts) []tile {
 		{fmt.Sprint(c.Nothing), of(c.Nothing), "nothing was known"},
 	}
 	if c.Compared > 0 {
-		list = append(list, tile{fmt.Sprintf("%d of %d", c.SameWay, c.Compared), percent(c.SameWay, c.Compared), "what was shown points the same way as what solved it"})
+		list = append(list, tile{fmt.Sprint(c.SameWay), fmt.Sprintf("of %d · %s", c.Compared, percent(c.SameWay, c.Compared)), "what was shown points the same way as what solved it"})
 	}
 	if c.Solved > 0 {
 		list = append(list, tile{duration(c.Age), "", "median age of the solved tickets that were shown"})
@@ -175,8 +181,8 @@ func filters(c preview.Counts) []filter {
 
 func newCard(t preview.Ticket, best map[evidence.Kind]float64) card {
 	k := card{
-		Number: line(cmp.Or(t.Number, t.Key)), URL: link(t.URL), Subject: cmp.Or(line(t.Subject), "(no subject)"), Created: moment(t.Created),
-		Solution: text(t.Resolution, maxText), SameWay: t.SameWay(),
+		Number: line(cmp.Or(t.Number, t.Key), maxLine), URL: link(t.URL), Subject: cmp.Or(line(t.Subject, maxLine), "(no subject)"), Created: moment(t.Created),
+		Asked: line(t.Description, maxAsked), Solution: text(t.Resolution, maxText),
 	}
 	if took := t.Resolved.Sub(t.Created); took >= 0 {
 		k.Solved = fmt.Sprintf("solved %s, after %s", moment(t.Resolved), duration(took))
@@ -189,7 +195,7 @@ func newCard(t preview.Ticket, best map[evidence.Kind]float64) card {
 	}{
 		{"solved", solved},
 		{"article", article},
-		{"same", k.SameWay},
+		{"same", t.SameWay()},
 		{"possibly", possibly && !solved && !article},
 		{"nothing", !possibly && !solved && !article},
 	} {
@@ -197,9 +203,9 @@ func newCard(t preview.Ticket, best map[evidence.Kind]float64) card {
 			classes = append(classes, "is-"+class.name)
 		}
 	}
-	k.Classes = strings.Join(classes, " ")
+	k.Classes, k.Shows = strings.Join(classes, " "), solved || article || possibly
 	switch {
-	case k.SameWay:
+	case t.SameWay():
 		k.Mark, k.MarkClass = "points the same way", "same"
 	case solved || article:
 		k.Mark, k.MarkClass = "known", "known"
@@ -209,7 +215,12 @@ func newCard(t preview.Ticket, best map[evidence.Kind]float64) card {
 		k.Mark, k.MarkClass = "nothing known", "nothing"
 	}
 	for _, s := range t.Shown {
-		k.Items = append(k.Items, newItem(s, t.Created, best))
+		it := newItem(s, t.Created, best)
+		if it.Possibly {
+			k.Possibly = append(k.Possibly, it)
+		} else {
+			k.Items = append(k.Items, it)
+		}
 	}
 	return k
 }
@@ -218,8 +229,8 @@ var kinds = map[evidence.Kind]string{evidence.PastTicket: "Solved ticket", evide
 
 func newItem(s preview.Shown, created time.Time, best map[evidence.Kind]float64) item {
 	it := item{
-		Kind: kinds[s.Kind], Class: string(s.Kind), Ref: line(s.Ref), URL: link(s.URL), Title: line(s.Title),
-		Text: text(s.Text, maxItem), Why: line(s.Why), Possibly: s.Possibly,
+		Kind: kinds[s.Kind], Class: string(s.Kind), Ref: line(s.Ref, maxLine), URL: link(s.URL), Title: line(s.Title, maxLine),
+		Text: text(s.Text, maxItem), Why: line(s.Why, maxLine), Possibly: s.Possibly,
 	}
 	if it.Title == it.Ref {
 		it.Title = ""
@@ -234,7 +245,7 @@ func newItem(s preview.Shown, created time.Time, best map[evidence.Kind]float64)
 		it.Age = "last edited " + duration(created.Sub(s.When)) + " before"
 	}
 	for _, fact := range s.Facts {
-		it.Facts = append(it.Facts, line(fact))
+		it.Facts = append(it.Facts, line(fact, maxLine))
 	}
 	for _, word := range s.Shares[:min(len(s.Shares), words)] {
 		it.Shares = append(it.Shares, text(word, maxWord))
@@ -272,7 +283,7 @@ func text(s string, limit int) string {
 	return strings.TrimSpace(s)
 }
 
-func line(s string) string { return text(strings.Join(strings.Fields(s), " "), maxLine) }
+func line(s string, limit int) string { return text(strings.Join(strings.Fields(s), " "), limit) }
 
 // visible removes control, zero-width, bidi and tag characters, and all but two of
 // the marks on a letter.

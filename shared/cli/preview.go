@@ -28,7 +28,7 @@ type previewCmd struct {
 func (previewCmd) Help() string {
 	return "Looks back at the tenant's last closed tickets: what Deskhand would have shown at the creation of each, beside what solved it, with counts, " +
 		"as one HTML page to show the client. It reads what is imported, asks no ticketing tool and no model, and changes nothing; the audit trail tells of it. " +
-		"The page quotes tickets: treat it as confidential.\n\n" +
+		"The page quotes tickets: treat it as confidential. It takes 4 to 10 KB a ticket; through --function, 4 MB are the limit.\n\n" +
 		"Examples:\n  deskhand preview --tenant acme\n  deskhand preview --tenant acme --last 200 --out acme.html --force"
 }
 

@@ -25,7 +25,8 @@ import (
 
 // closed gives a ticket that was created in the morning of a day of March, and
 // solved so many hours later.
-func closed(key string, day, hours int, subject, description, resolution string) ticket.Ticket {
+func closed(key string, day, hours int, text, resolution string) ticket.Ticket {
+	subject, description, _ := strings.Cut(text, ": ")
 	created := time.Date(2026, 3, day, 9, 0, 0, 0, time.UTC)
 	return ticket.Ticket{
 		Key: key, Number: "#" + key, Subject: subject, Description: description, Resolution: resolution, URL: "https://sdp.example.com/" + key,
@@ -43,18 +44,18 @@ func pasts(t *testing.T, a *App) {
 		}
 	}
 	for _, id := range []tenant.ID{"acme", "globex"} {
-		const subject, description = "Printer PRN-03 stuck", "everything we send to PRN-03 (10.1.2.3) waits, error 0x00000709"
+		const description = ": everything we send to PRN-03 (10.1.2.3) waits, error 0x00000709"
 		solution := "Stopped the spooler, emptied its folder. Marker-" + string(id)
 		tickets := []ticket.Ticket{
-			closed("11", 1, 3, subject, description, solution+" first"),
-			closed("12", 10, 5, subject+" again", description, solution+" second"),
-			closed("13", 10, 2, subject+", hurry", description, solution+" third"), // created with 12, solved before it
-			closed("14", 20, 1, "Need a chair", "my chair is broken", "Ordered one."),
+			closed("11", 1, 3, "Printer PRN-03 stuck"+description, solution+" first"),
+			closed("12", 10, 5, "Printer PRN-03 stuck again"+description, solution+" second"),
+			closed("13", 10, 2, "Printer PRN-03 stuck, hurry"+description, solution+" third"), // created with 12, solved before it
+			closed("14", 20, 1, "Need a chair: my chair is broken", "Ordered one."),
 		}
 		for i := range 60 { // which make words rare
-			tickets = append(tickets, closed(fmt.Sprint(100+i), 1, 1, fmt.Sprintf("Question %d", i), "about something else", "Answered."))
+			tickets = append(tickets, closed(fmt.Sprint(100+i), 1, 1, fmt.Sprintf("Question %d: about something else", i), "Answered."))
 		}
-		undated := closed("15", 21, 1, "Undated", "x", "y")
+		undated := closed("15", 21, 1, "Undated: x", "y")
 		undated.Created = time.Time{}
 		put(id, a.search().PutTickets(t.Context(), id, string(id), "bulk_import", append(tickets, undated)))
 		put(id, a.search().PutArticles(t.Context(), id, string(id), []ticketing.Article{

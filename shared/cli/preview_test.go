@@ -69,7 +69,7 @@ func TestPreviewWritesOnePageForItsOwnerAlone(t *testing.T) {
 func TestPreviewReplacesNoFileWithoutForce(t *testing.T) {
 	t.Parallel()
 	w, file := newWorld(), filepath.Join(t.TempDir(), "acme.html")
-	if err := os.WriteFile(file, []byte("mine"), 0o644); err != nil { //nolint:gosec // as others might leave it
+	if err := os.WriteFile(file, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if code := w.run(t, "preview", "--tenant", "acme", "--out", file); code != 1 || !strings.Contains(w.err.String(), "--force") || w.past.calls > 0 {

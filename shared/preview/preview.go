@@ -165,21 +165,30 @@ func (p Preview) compare(ctx context.Context, id tenant.ID, t *Ticket) error {
 // possibly related.
 func sure(it evidence.Item) bool { return it.Kind != evidence.System && !it.Possibly }
 
-// Known tells whether a solved ticket like it was shown, or an article, or at
-// least something that is possibly related.
-func (t Ticket) Known() (solved, article, possibly bool) {
+// Known is what was known of a ticket at its creation.
+type Known struct {
+	Solved, Article bool // one like it
+	Possibly        bool // nothing but what is possibly related
+	Nothing         bool
+}
+
+// Known tells what was known of the ticket. Systems do not count: they are no
+// answer.
+func (t Ticket) Known() (k Known) {
 	for _, s := range t.Shown {
 		switch {
 		case s.Kind == evidence.System:
 		case s.Possibly:
-			possibly = true
+			k.Possibly = true
 		case s.Kind == evidence.PastTicket:
-			solved = true
+			k.Solved = true
 		case s.Kind == evidence.Article:
-			article = true
+			k.Article = true
 		}
 	}
-	return solved, article, possibly
+	k.Possibly = k.Possibly && !k.Solved && !k.Article
+	k.Nothing = !k.Possibly && !k.Solved && !k.Article
+	return k
 }
 
 // SameWay tells whether something that was shown points the same way as what
@@ -208,13 +217,13 @@ func (r Report) Counts() Counts {
 	c := Counts{Tickets: len(r.Tickets)}
 	var ages []time.Duration
 	for _, t := range r.Tickets {
-		solved, article, possibly := t.Known()
-		add(&c.Solved, solved)
-		add(&c.Article, article)
-		add(&c.Either, solved || article)
-		add(&c.Possibly, possibly && !solved && !article)
-		add(&c.Nothing, !possibly && !solved && !article)
-		add(&c.Compared, (solved || article) && t.Resolution != "")
+		k := t.Known()
+		add(&c.Solved, k.Solved)
+		add(&c.Article, k.Article)
+		add(&c.Either, k.Solved || k.Article)
+		add(&c.Possibly, k.Possibly)
+		add(&c.Nothing, k.Nothing)
+		add(&c.Compared, (k.Solved || k.Article) && t.Resolution != "")
 		add(&c.SameWay, t.SameWay())
 		for _, s := range t.Shown {
 			if s.Kind == evidence.PastTicket && !s.Possibly {

@@ -26,33 +26,22 @@ ORDER BY resolved_date DESC, id DESC LIMIT $4`
 // It leaves out what History leaves out by its status, and decoys.
 func (s Store) Solved(ctx context.Context, who tenant.Tenant, limit int) (list []preview.Asked, err error) {
 	err = s.DB.InTenant(ctx, who.ID, func(tx pgx.Tx) error {
-		var after struct { // what was read last
-			id       int64
-			resolved time.Time
-		}
+		var last solvedRow
 		for read := solvedPage; read == solvedPage && len(list) < limit; {
-			rows, err := tx.Query(ctx, lastSolved, canary.Connection, orNull(after.resolved), after.id, solvedPage)
+			rows, err := tx.Query(ctx, lastSolved, canary.Connection, orNull(last.Ticket.Resolved), last.id, solvedPage)
 			if err != nil {
 				return err
 			}
-			read = 0
-			var a preview.Asked
-			t := &a.Ticket
-			var created *time.Time
-			_, err = pgx.ForEachRow(rows, []any{
-				&after.id, &a.Connection, &t.Key, &t.Number, &t.Subject, &t.Description, &t.Resolution,
-				&t.Priority, &t.Requester, &t.Site, &t.URL, &t.Status, &created, &after.resolved,
-			}, func() error {
-				read++
-				if len(list) < limit && who.Settings.Solved(t.Status) {
-					t.Created, t.Resolved = orZero(created), after.resolved.UTC()
-					list = append(list, a)
+			page, err := pgx.CollectRows(rows, scanSolved)
+			if err != nil {
+				return err
+			}
+			for _, last = range page {
+				if len(list) < limit && who.Settings.Solved(last.Ticket.Status) {
+					list = append(list, last.Asked)
 				}
-				return nil
-			})
-			if err != nil {
-				return err
 			}
+			read = len(page)
 		}
 		return nil
 	})
@@ -60,6 +49,21 @@ func (s Store) Solved(ctx context.Context, who tenant.Tenant, limit int) (list [
 		return nil, fmt.Errorf("search: last solved tickets of %s: %w", who.ID, err)
 	}
 	return list, nil
+}
+
+// solvedRow is a row of lastSolved.
+type solvedRow struct {
+	id int64
+	preview.Asked
+}
+
+func scanSolved(row pgx.CollectableRow) (s solvedRow, err error) {
+	t := &s.Ticket
+	var created *time.Time
+	err = row.Scan(&s.id, &s.Connection, &t.Key, &t.Number, &t.Subject, &t.Description, &t.Resolution,
+		&t.Priority, &t.Requester, &t.Site, &t.URL, &t.Status, &created, &t.Resolved)
+	t.Created, t.Resolved = orZero(created), t.Resolved.UTC()
+	return s, err
 }
 
 // Corpus gives how many past tickets can be found, and how many have each of the

@@ -103,7 +103,7 @@ type card struct {
 	Subject, Created string
 	Asked            string
 	Items, Possibly  []item
-	Shows            bool // a ticket or an article
+	Nothing          bool // neither a ticket nor an article is shown
 	Solution, Solved string
 }
 
@@ -187,33 +187,7 @@ func newCard(t preview.Ticket, best map[evidence.Kind]float64) card {
 	if took := t.Resolved.Sub(t.Created); took >= 0 {
 		k.Solved = fmt.Sprintf("solved %s, after %s", moment(t.Resolved), duration(took))
 	}
-	solved, article, possibly := t.Known()
-	classes := []string{"all"}
-	for _, class := range []struct {
-		name string
-		is   bool
-	}{
-		{"solved", solved},
-		{"article", article},
-		{"same", t.SameWay()},
-		{"possibly", possibly && !solved && !article},
-		{"nothing", !possibly && !solved && !article},
-	} {
-		if class.is {
-			classes = append(classes, "is-"+class.name)
-		}
-	}
-	k.Classes, k.Shows = strings.Join(classes, " "), solved || article || possibly
-	switch {
-	case t.SameWay():
-		k.Mark, k.MarkClass = "points the same way", "same"
-	case solved || article:
-		k.Mark, k.MarkClass = "known", "known"
-	case possibly:
-		k.Mark, k.MarkClass = "possibly related", "possibly"
-	default:
-		k.Mark, k.MarkClass = "nothing known", "nothing"
-	}
+	k.mark(t)
 	for _, s := range t.Shown {
 		it := newItem(s, t.Created, best)
 		if it.Possibly {
@@ -223,6 +197,28 @@ func newCard(t preview.Ticket, best map[evidence.Kind]float64) card {
 		}
 	}
 	return k
+}
+
+// mark says what was known of the ticket, and which filters show the card.
+func (k *card) mark(t preview.Ticket) {
+	known := t.Known()
+	var classes []string
+	for _, c := range []struct {
+		is          bool
+		class, mark string
+	}{
+		{known.Nothing, "nothing", "nothing known"},
+		{known.Possibly, "possibly", "possibly related"},
+		{known.Article, "article", "known"},
+		{known.Solved, "solved", "known"},
+		{t.SameWay(), "same", "points the same way"},
+	} {
+		if c.is {
+			classes = append(classes, "is-"+c.class)
+			k.Mark, k.MarkClass = c.mark, c.class
+		}
+	}
+	k.Classes, k.Nothing = strings.Join(classes, " "), known.Nothing
 }
 
 var kinds = map[evidence.Kind]string{evidence.PastTicket: "Solved ticket", evidence.Article: "Article", evidence.System: "System"}

@@ -1,5 +1,5 @@
 # One image with every binary: deskhand (the command) and the functions
-# webhook, enhance, catalogue and migrate. The command of the container says
+# webhook, enhance, catalogue, admin and migrate. The command of the container says
 # which one runs:
 #
 #   docker build -t deskhand .
@@ -26,5 +26,7 @@ CMD ["deskhand", "--help"]
 
 FROM gcr.io/distroless/static-debian12:nonroot AS release
 COPY --from=build /out/ /usr/local/bin/
+# Where Lambda has it, too: pods have the functions' variables.
+COPY infra/certificates/rds.pem /opt/rds.pem
 EXPOSE 8080
 CMD ["deskhand", "--help"]

@@ -28,22 +28,25 @@ sqs-test: ## Hold SQS, Secrets Manager and KMS to their promises against moto, f
 lambda-test: ## Run the built functions by a local Lambda runtime, on moto's SQS (needs python3)
 	@.ci/lambda-test
 
-localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note (needs python3.13 where no image can be pulled)
+localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in containers: webhook to note
 	@.ci/localstack-test
 
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
 	@.ci/test-containers
 
+eval: ## Measure retrieval on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+	@$(GO) run ./cmd/deskhand eval retrieval --data "$${EVAL_DATA:-../shared/data}" --baseline tests/evals/baseline.json --floors tests/evals/floors.json $(ARGS)
+
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
 	@$(GO) run ./tests/load $(BENCH_ARGS)
 
-ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, ratios, fuzzing
+ci: ## The other stages of a submission: fresh files, lint, smoke, SQS, Lambda, security, infra, LocalStack, containers, ratios, fuzzing
 	@.ci/stages
 
 security: ## Attack the product, and print what held for each OWASP item (.ci/security --full: as before a release)
 	@.ci/security
 
-long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the full bench (COUNT, FUZZTIME, BENCH_ARGS: less)
+long: ## What takes hours: full counts of the attacks, 60 s of fuzzing each, the full bench, large searches (COUNT, FUZZTIME, BENCH_ARGS, TICKETS: less)
 	@.ci/long
 
 lint: ## Check style and import rules
@@ -90,7 +93,7 @@ infra/node_modules: infra/package-lock.json
 build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
 	@for f in webhook enhance catalogue admin migrate; do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc,grpcnotrace -trimpath -ldflags='-s -w' -gcflags=github.com/...=-l -gcflags=github.com/deskhand/...= -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc,grpcnotrace,nethttpomithttp2 -trimpath -ldflags='-s -w' -gcflags=github.com/...=-l -gcflags=github.com/deskhand/...= -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	@ls -sh bin bin/lambda/*
 
@@ -100,4 +103,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out infra/cdk.out infra/node_modules && echo "removed .local, bin"
 
-.PHONY: help run dev smoke test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean
+.PHONY: help run dev smoke eval test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean

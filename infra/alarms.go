@@ -76,6 +76,10 @@ func storeAlarms(stage Stage, d *Deskhand) []alarm {
 			name: "CacheFull", severity: warning, runbook: "cache.md", metric: cache(d, "DatabaseMemoryUsagePercentage"), threshold: 80, periods: 5,
 			says: "The memory of Valkey is nearly full.",
 		},
+		{
+			name: "RotationFailed", severity: warning, runbook: "rotation.md", metric: rotationErrors(stage), periods: 1,
+			says: "A password of Postgres was not rotated.",
+		},
 	}
 }
 
@@ -134,6 +138,15 @@ func workerDown(function string, queue awssqs.Queue) awscloudwatch.IMetric {
 	deleted := measure("AWS/SQS", "NumberOfMessagesDeleted", "Sum", "", minute, map[string]*string{"QueueName": queue.QueueName()})
 	return compute("IF((waiting > 0) AND (deleted <= 0), 1, 0)", function+" is down", minute,
 		map[string]awscloudwatch.IMetric{"waiting": waiting(queue), "deleted": deleted})
+}
+
+// rotationErrors are those of AWS's functions that rotate passwords, together.
+func rotationErrors(stage Stage) awscloudwatch.IMetric {
+	of := map[string]awscloudwatch.IMetric{}
+	for id, user := range map[string]string{"owner": "owner", "app": "app-user", "admin": "admin-user"} {
+		of[id] = measure("AWS/Lambda", "Errors", "Sum", "", fiveMinutes, map[string]*string{"FunctionName": jsii.String(rotator(stage, user))})
+	}
+	return compute("SUM([owner,app,admin])", "failed rotations", fiveMinutes, of)
 }
 
 // securityEvents are those of all tenants, functions and kinds.

@@ -18,13 +18,19 @@ const namespace = "ai-agents"
 const (
 	clusterVersion = "1.34"
 	leastNodes     = 3 // one in each zone; Auto Mode adds more as pods need them
+	// serviceNetwork has the addresses of services; that of DNS, the tenth, is in
+	// kubernetes/base/network.yaml.
+	serviceNetwork = "172.20.0.0/16"
+	// podConns are the connections to Postgres of all pods at their largest.
+	podConns = 9*4 + 10*8 + 4*4 + 2*2*4
 )
 
 // NewCluster makes an EKS cluster on the same network, stores and queues, for
 // those who run the product in Kubernetes. In Auto Mode, AWS runs what scales
 // nodes, makes load balancers of Ingress objects and keeps network policies.
 // Its pods may do what the functions may. Nothing is applied in it from here:
-// its API is private, and manifests come from outside.
+// its API is private. What an operator applies is infra/kubernetes/base with
+// the overlay that is in output ClusterOverlay.
 func NewCluster(stack awscdk.Stack, stage Stage, d *Deskhand) {
 	scope := part(stack, "Cluster")
 	master := prescribed(scope, "Control", "eks.amazonaws.com", "AmazonEKSClusterPolicy", "AmazonEKSComputePolicy",
@@ -38,8 +44,10 @@ func NewCluster(stack awscdk.Stack, stage Stage, d *Deskhand) {
 		ComputeConfig: &awseks.CfnCluster_ComputeConfigProperty{
 			Enabled: true, NodePools: jsii.Strings("general-purpose", "system"), NodeRoleArn: nodes.RoleArn(),
 		},
-		KubernetesNetworkConfig: &awseks.CfnCluster_KubernetesNetworkConfigProperty{ElasticLoadBalancing: &awseks.CfnCluster_ElasticLoadBalancingProperty{Enabled: true}},
-		StorageConfig:           &awseks.CfnCluster_StorageConfigProperty{BlockStorage: &awseks.CfnCluster_BlockStorageProperty{Enabled: true}},
+		KubernetesNetworkConfig: &awseks.CfnCluster_KubernetesNetworkConfigProperty{
+			ElasticLoadBalancing: &awseks.CfnCluster_ElasticLoadBalancingProperty{Enabled: true}, ServiceIpv4Cidr: jsii.String(serviceNetwork),
+		},
+		StorageConfig: &awseks.CfnCluster_StorageConfigProperty{BlockStorage: &awseks.CfnCluster_BlockStorageProperty{Enabled: true}},
 		EncryptionConfig: []*awseks.CfnCluster_EncryptionConfigProperty{{
 			Provider: &awseks.CfnCluster_ProviderProperty{KeyArn: d.Data.DataKey.KeyArn()}, Resources: jsii.Strings("secrets"),
 		}},
@@ -50,20 +58,26 @@ func NewCluster(stack awscdk.Stack, stage Stage, d *Deskhand) {
 		ids = append(ids, id)
 	}
 	awseks.NewCfnNodegroup(scope, jsii.String("Always"), &awseks.CfnNodegroupProps{
-		ClusterName: cluster.Ref(), NodeRole: nodes.RoleArn(), Subnets: &ids, AmiType: jsii.String("AL2023_ARM_64_STANDARD"), InstanceTypes: jsii.Strings("m7g.large"),
+		ClusterName: cluster.Ref(), NodeRole: nodes.RoleArn(), Subnets: &ids, AmiType: jsii.String("AL2023_x86_64_STANDARD"), InstanceTypes: jsii.Strings("m7i.large"),
 		ScalingConfig: &awseks.CfnNodegroup_ScalingConfigProperty{MinSize: jsii.Number(leastNodes), DesiredSize: jsii.Number(leastNodes), MaxSize: jsii.Number(3 * leastNodes)},
 	})
 	addons(scope, cluster)
 	awseks.NewCfnAccessEntry(scope, jsii.String("Administrator"), &awseks.CfnAccessEntryProps{
-		ClusterName: cluster.Ref(), PrincipalArn: jsii.String(stage.ClusterAdmin),
+		ClusterName: cluster.Ref(), PrincipalArn: jsii.String(stage.Cluster.Admin),
 		AccessPolicies: []*awseks.CfnAccessEntry_AccessPolicyProperty{{
 			PolicyArn: jsii.String("arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"), AccessScope: &awseks.CfnAccessEntry_AccessScopeProperty{Type: jsii.String("cluster")},
 		}},
 	})
 	d.Network.admit(scope, cluster.AttrClusterSecurityGroupId())
-	for _, one := range d.Functions.list() {
-		pod(scope, cluster, one)
+	for _, subnet := range *d.Network.VPC.PublicSubnets() {
+		awscdk.Tags_Of(subnet).Add(jsii.String("kubernetes.io/role/elb"), jsii.String("1"), nil) // where load balancers may be
 	}
+	for _, one := range d.Functions.list() {
+		if one.name != "migrate" { // it is a function here, too
+			pod(scope, cluster, one)
+		}
+	}
+	overlay(stack, scope, stage, d.Functions)
 	output(stack, "ClusterName", "aws eks update-kubeconfig --name NAME, from inside the VPC", cluster.Ref())
 }
 

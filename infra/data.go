@@ -107,10 +107,13 @@ func (d *Data) postgres(scope constructs.Construct, stage Stage, n *Network) {
 	d.Owner = d.Postgres.Secret()
 	accept(d.Postgres.Node().FindChild(jsii.String("Secret")), "SMG4", rotated)
 	d.AppUser, d.AdminUser = d.user(scope, "AppUser", "app_user"), d.user(scope, "AdminUser", "admin_user")
-	rotate(d.Owner, "deskhand-"+stage.Name+"-rotate-owner", n)
-	rotate(d.AppUser, "deskhand-"+stage.Name+"-rotate-app-user", n)
-	rotate(d.AdminUser, "deskhand-"+stage.Name+"-rotate-admin-user", n)
+	rotate(d.Owner, rotator(stage, "owner"), n)
+	rotate(d.AppUser, rotator(stage, "app-user"), n)
+	rotate(d.AdminUser, rotator(stage, "admin-user"), n)
 }
+
+// rotator is the name of the function that rotates the password of a user.
+func rotator(stage Stage, user string) string { return "deskhand-" + stage.Name + "-rotate-" + user }
 
 // user makes a password for a role of Postgres, which migrate gives it.
 func (d *Data) user(scope constructs.Construct, name, role string) awssecretsmanager.ISecret {

@@ -42,7 +42,7 @@ func NewDeskhand(app awscdk.App, stage Stage) *Deskhand {
 	d.API = NewAPI(stack, stage, d.Functions)
 	NewSchedules(stack, d.Functions)
 	d.Observability = NewObservability(stack, stage, d)
-	if stage.ClusterAdmin != "" {
+	if stage.Cluster.Admin != "" {
 		NewCluster(stack, stage, d)
 	}
 	return d

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +31,12 @@ const (
 	migrateLimit   = 10 * time.Minute
 )
 
-// databaseConns is DATABASE_CONNS: an instance works on one thing at a time.
-const databaseConns = 2
+const (
+	// databaseConns is DATABASE_CONNS: an instance works on one thing at a time.
+	databaseConns = 2
+	// migrateConns are those of migrate, which has three roles.
+	migrateConns = 3 * databaseConns
+)
 
 // Functions are the Lambda functions, by the name of their folder.
 type Functions struct {
@@ -54,7 +62,7 @@ type function struct {
 }
 
 // NewFunctions makes the functions. migrate is called in each deployment that
-// changes it, and the others get their new code after that.
+// changes code or the stage, and the others get their new code after that.
 func NewFunctions(stack awscdk.Stack, stage Stage, n *Network, d *Data, q *Queues) *Functions {
 	f := &Functions{All: map[string]awslambda.Function{}, scope: part(stack, "Functions"), stage: stage, network: n, data: d, queues: q}
 	f.certificate = awslambda.NewLayerVersion(f.scope, jsii.String("Certificates"), &awslambda.LayerVersionProps{
@@ -69,14 +77,39 @@ func NewFunctions(stack awscdk.Stack, stage Stage, n *Network, d *Data, q *Queue
 			served = append(served, made)
 		}
 	}
-	migration := triggers.NewTrigger(f.scope, jsii.String("Migration"), &triggers.TriggerProps{
-		Handler: f.All["migrate"], Timeout: duration(migrateLimit), ExecuteBefore: &served,
-	})
-	migration.Node().AddDependency(n.VPC, d.Postgres, d.Owner, d.AppUser, d.AdminUser, d.Application)
+	f.migration(served)
 	f.source("enhance", q.Enhancement, stage.Concurrency.Enhance)
 	f.source("catalogue", q.Catalogue, stage.Concurrency.Catalogue)
 	output(stack, "AdminFunction", "deskhand --function NAME sends the operator's commands here", f.All["admin"].FunctionName())
 	return f
+}
+
+// migration calls migrate before served get their new code. By itself a
+// Trigger looks at the code of migrate alone, so it is told what is deployed.
+func (f *Functions) migration(served []constructs.Construct) {
+	d := f.data
+	trigger := triggers.NewTrigger(f.scope, jsii.String("Migration"), &triggers.TriggerProps{
+		Handler: f.All["migrate"], Timeout: duration(migrateLimit), ExecuteBefore: &served,
+	})
+	trigger.Node().AddDependency(f.network.VPC, d.Postgres, d.Owner, d.AppUser, d.AdminUser, d.Application)
+	resource := trigger.Node().DefaultChild().Node().DefaultChild().(awscdk.CfnResource)
+	resource.AddPropertyOverride(jsii.String("Deployed"), deployed(built, f.stage))
+}
+
+// built is where make build puts the functions.
+const built = "../bin/lambda"
+
+// deployed is a digest of the functions in folder and of the stage. A function
+// that cannot be read fails by itself.
+func deployed(folder string, stage Stage) string {
+	sum := sha256.New()
+	fmt.Fprintln(sum, stage)
+	files, _ := filepath.Glob(folder + "/*/bootstrap") // the pattern is well formed
+	for _, file := range files {
+		code, _ := os.ReadFile(file) //nolint:gosec // one of make build's
+		fmt.Fprintf(sum, "%s %x\n", file, sha256.Sum256(code))
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // list is every function with what it may do. What is not here, none can.
@@ -113,6 +146,7 @@ func (f *Functions) list() []function {
 				"DATABASE_ADMIN_URL": d.postgresURL(), "DATABASE_ADMIN_SECRET": d.AdminUser.SecretArn(),
 				"DATABASE_OWNER_URL": d.postgresURL(), "DATABASE_OWNER_SECRET": d.Owner.SecretArn(),
 				"SECRETS": d.Application.SecretArn(), "SEALING_KMS_KEY": d.SealingKey.KeyArn(),
+				"DATABASE_CONNS": jsii.String(fmt.Sprint(databaseConns)),
 			},
 			may: append(append(f.read(d.Application, d.AppUser, d.AdminUser, d.Owner), f.write(d.Application)...), f.seal("Decrypt", "Encrypt")),
 		},
@@ -157,7 +191,7 @@ func (f *Functions) make(one function) awslambda.Function {
 	may := append(slices.Clone(one.may), allow([]string{"logs:CreateLogStream", "logs:PutLogEvents"}, log.LogGroupArn()))
 	made := awslambda.NewFunction(f.scope, jsii.String(name+"Function"), &awslambda.FunctionProps{
 		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: awslambda.Architecture_ARM_64(), Handler: jsii.String("bootstrap"),
-		Code: awslambda.Code_FromAsset(jsii.String("../bin/lambda/"+one.name), nil), Layers: &[]awslambda.ILayerVersion{f.certificate},
+		Code: awslambda.Code_FromAsset(jsii.String(built+"/"+one.name), nil), Layers: &[]awslambda.ILayerVersion{f.certificate},
 		Description: jsii.String("Deskhand " + one.name + " (" + f.stage.Name + ")"), Environment: &one.env, Timeout: duration(one.timeout),
 		MemorySize: jsii.Number(one.memory), ReservedConcurrentExecutions: jsii.Number(one.concurrency), LogGroup: log,
 		Role: role(f.scope, name, may), Vpc: f.network.VPC, VpcSubnets: subnets, SecurityGroups: &[]awsec2.ISecurityGroup{group},

@@ -311,8 +311,7 @@ func TestThePoolsFitThePostgres(t *testing.T) {
 			atOnce, _ := f.get("ReservedConcurrentExecutions").(float64)
 			pool, err := strconv.Atoi(flat(f.get("Environment.Variables.DATABASE_CONNS")))
 			if err != nil {
-				field, _ := reflect.TypeFor[config.Config]().FieldByName("DatabaseConns")
-				pool, _ = strconv.Atoi(field.Tag.Get("envDefault"))
+				t.Errorf("%s: DATABASE_CONNS: %v", f.id, err)
 			}
 			env, _ := f.get("Environment.Variables").(map[string]any)
 			for variable := range env {
@@ -323,8 +322,14 @@ func TestThePoolsFitThePostgres(t *testing.T) {
 			reserved += int(atOnce)
 		}
 		most := s.Stage.Database.MaxConnections
-		if 100*connections > 80*most {
-			t.Errorf("functions may open %d connections, over 80 %% of %d", connections, most)
+		if with := connections + podConns; 100*with > 80*most { // also where it has no cluster yet
+			t.Errorf("functions may open %d connections, with pods %d, over 80 %% of %d", connections, with, most)
+		}
+		if s.Stage.Cluster.Admin != "" {
+			connections += podConns
+		}
+		if got := s.Stage.connections(); got != connections {
+			t.Errorf("the stage counts %d connections, and it may be %d", got, connections)
 		}
 		if byMemory := s.Stage.Database.MemoryGiB << 30 / 9531392; most > min(byMemory, 5000) { // RDS' own default
 			t.Errorf("max_connections is %d, and the memory of db.%s is for %d", most, s.Stage.Database.Class, byMemory)
@@ -343,7 +348,11 @@ func TestTheClockTicksAsOftenAsTheSchedules(t *testing.T) {
 		}
 	}
 	eachStage(t, func(t *testing.T, s synthesis) {
-		rule := s.of(t, "AWS::Events::Rule")[0]
+		rules := slices.DeleteFunc(s.of(t, "AWS::Events::Rule"), func(r resource) bool { return r.get("ScheduleExpression") == nil })
+		if len(rules) != 1 {
+			t.Fatalf("%d clocks", len(rules))
+		}
+		rule := rules[0]
 		rule.want(t, map[string]any{"ScheduleExpression": "rate(1 minute)", "State": "ENABLED"})
 		target, _ := rule.get("Targets").([]any)[0].(map[string]any)
 		if id := strings.TrimSuffix(flat(target["Arn"]), ".Arn"); s.named(t, id) != "catalogue" || target["Input"] != nil {
@@ -360,7 +369,7 @@ func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
 		if name := s.named(t, version.text("FunctionName")); name != "migrate" {
 			t.Errorf("%s is triggered", name)
 		}
-		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": true, "InvocationType": "RequestResponse"})
+		trigger.want(t, map[string]any{"ExecuteOnHandlerChange": true, "InvocationType": "RequestResponse", "Deployed": deployed(built, s.Stage)})
 		after := strings.Join(flatten(trigger.DependsOn), " ")
 		for _, want := range []string{"DataPostgres", "NetworkVpcSecrets", "NetworkVpcKms", "DataAppUserAttachment", "DataAdminUserAttachment", "DataApplication"} {
 			if !strings.Contains(after, want) {
@@ -373,4 +382,32 @@ func TestMigrateRunsBeforeTheOthersAreDeployed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatIsDeployedChangesWithAnyFunctionAndTheStage: migrate is called where
+// it does.
+func TestWhatIsDeployedChangesWithAnyFunctionAndTheStage(t *testing.T) {
+	t.Parallel()
+	folder, stage := t.TempDir(), Stage{Name: "dev", Region: "eu-west-1"}
+	build := func(name, code string) {
+		if err := os.MkdirAll(filepath.Join(folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name, "bootstrap"), []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build("migrate", "1")
+	build("webhook", "1")
+	before := deployed(folder, stage)
+	build("webhook", "1")
+	if deployed(folder, stage) != before {
+		t.Error("it changes with another build of the same")
+	}
+	build("webhook", "2")
+	code := deployed(folder, stage)
+	stage.Environment = map[string]string{"LOG_LEVEL": "debug"}
+	if code == before || deployed(folder, stage) == code {
+		t.Error("a change is not seen")
+	}
 }

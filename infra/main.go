@@ -49,6 +49,9 @@ func newApp(context map[string]any) (awscdk.App, Stage, error) {
 	if !ok {
 		return nil, Stage{}, fmt.Errorf("stage %q: not in cdk.context.json", name)
 	}
+	if image, _ := app.Node().TryGetContext(jsii.String("image")).(string); image != "" {
+		stage.Cluster.Image = image
+	}
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
 	return app, stage, nil
 }

@@ -31,6 +31,9 @@ type service struct {
 	port  int
 }
 
+// vpcAddresses are those of the whole network; clients' must not overlap.
+const vpcAddresses = "10.40.0.0/16"
+
 // ports that functions may reach in the VPC.
 const (
 	httpsPort    = 443
@@ -47,7 +50,7 @@ func NewNetwork(stack awscdk.Stack, stage Stage) *Network {
 		ClosedSubnets: &awsec2.SubnetSelection{SubnetGroupName: jsii.String("closed")},
 	}
 	n.VPC = awsec2.NewVpc(scope, jsii.String("Vpc"), &awsec2.VpcProps{
-		IpAddresses: awsec2.IpAddresses_Cidr(jsii.String("10.40.0.0/16")), AvailabilityZones: jsii.Strings(stage.Zones...),
+		IpAddresses: awsec2.IpAddresses_Cidr(jsii.String(vpcAddresses)), AvailabilityZones: jsii.Strings(stage.Zones...),
 		NatGateways: jsii.Number(stage.NATGateways), NatGatewayProvider: provider,
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{
 			{Name: jsii.String("public"), SubnetType: awsec2.SubnetType_PUBLIC, CidrMask: jsii.Number(24), MapPublicIpOnLaunch: jsii.Bool(false)},

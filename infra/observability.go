@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsbudgets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
@@ -40,6 +42,7 @@ func NewObservability(stack awscdk.Stack, stage Stage, d *Deskhand) *Observabili
 	for _, a := range alarms(stage, d) {
 		o.alarm(scope, stage, a)
 	}
+	o.rotation(scope, d.Data)
 	o.budget(scope, stage)
 	dashboard(scope, "deskhand-"+stage.Name+"-operations", o.operations(d))
 	dashboard(scope, "deskhand-"+stage.Name+"-tenants", tenantsCostQuality())
@@ -92,6 +95,30 @@ func (o *Observability) alarm(scope constructs.Construct, stage Stage, a alarm) 
 	made.AddAlarmAction(action)
 	made.AddOkAction(action)
 	o.alarms = append(o.alarms, made)
+}
+
+// rotation tells of rotations that Secrets Manager gave up, also where it could
+// not call the function: CloudWatch has no metric of that, CloudTrail an event.
+// The pattern has no names of secrets: a failed rotation of another is worth a
+// look, too, and one missed for its spelling is not noticed for months.
+func (o *Observability) rotation(scope constructs.Construct, d *Data) {
+	may := awsiam.NewRole(scope, jsii.String("TellerOfRotations"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), nil),
+	})
+	statements := []awsiam.PolicyStatement{allow([]string{"sns:Publish"}, o.Topic.TopicArn()), allow([]string{"kms:Decrypt", "kms:GenerateDataKey"}, d.DataKey.KeyArn())}
+	policy := awsiam.NewPolicy(may, jsii.String("Policy"), &awsiam.PolicyProps{Roles: &[]awsiam.IRole{may}, Statements: &statements})
+	says := "[critical] Secrets Manager says " + *awsevents.EventField_FromPath(jsii.String("$.detail.eventName")) + " of " +
+		*awsevents.EventField_FromPath(jsii.String("$.detail.additionalEventData.SecretId")) + ". Runbook: " + runbooks + "rotation.md"
+	awsevents.NewRule(scope, jsii.String("RotationGivenUp"), &awsevents.RuleProps{
+		Description: jsii.String("Deskhand: a secret was not rotated"),
+		EventPattern: &awsevents.EventPattern{
+			Source: jsii.Strings("aws.secretsmanager"), DetailType: jsii.Strings("AWS Service Event via CloudTrail"),
+			Detail: &map[string]any{"eventSource": []string{"secretsmanager.amazonaws.com"}, "eventName": []string{"RotationFailed", "RotationAbandoned"}},
+		},
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewSnsTopic(o.Topic, &awseventstargets.SnsTopicProps{
+			Role: may.WithoutPolicyUpdates(nil), Message: awsevents.RuleTargetInput_FromText(jsii.String(says)),
+		})},
+	}).Node().AddDependency(policy)
 }
 
 // budget tells of what AWS bills for this stage, by its tag.

@@ -325,3 +325,47 @@ func TestTheAlarmsOfTheStories(t *testing.T) {
 		budget.want(t, map[string]any{"Budget.BudgetLimit": map[string]any{"Amount": s.Stage.MonthlyUSD, "Unit": "USD"}})
 	})
 }
+
+// TestAFailedRotationIsHeard by an event of Secrets Manager, and by the errors
+// of the functions that rotate.
+func TestAFailedRotationIsHeard(t *testing.T) {
+	t.Parallel()
+	eachStage(t, func(t *testing.T, s synthesis) {
+		topic := s.of(t, "AWS::SNS::Topic")[0]
+		heard := false
+		for _, r := range s.of(t, "AWS::Events::Rule") {
+			if r.get("EventPattern") == nil {
+				continue
+			}
+			r.want(t, map[string]any{"State": "ENABLED", "EventPattern": map[string]any{
+				"source": []string{"aws.secretsmanager"}, "detail-type": []string{"AWS Service Event via CloudTrail"},
+				"detail": map[string]any{"eventSource": []string{"secretsmanager.amazonaws.com"}, "eventName": []string{"RotationFailed", "RotationAbandoned"}},
+			}})
+			target := resource{Properties: r.get("Targets").([]any)[0].(map[string]any)}
+			if target.text("Arn") != topic.id || !strings.Contains(target.text("InputTransformer.InputTemplate"), runbooks+"rotation.md") {
+				t.Errorf("%s: target %v", r.id, target.Properties)
+			}
+			may := map[string][]string{}
+			for _, one := range s.statements(t, resource{Properties: map[string]any{"Role": target.get("RoleArn")}}) {
+				may[strings.TrimSuffix(flat(one.Resource), ".Arn")] = flatten(one.Action)
+			}
+			if !slices.Equal(may[topic.id], []string{"sns:Publish"}) || !slices.Equal(may[strings.TrimSuffix(topic.text("KmsMasterKeyId"), ".Arn")], []string{"kms:Decrypt", "kms:GenerateDataKey"}) || len(may) != 2 {
+				t.Errorf("%s may %v", target.text("RoleArn"), may)
+			}
+			heard = true
+		}
+		if !heard {
+			t.Error("no rule")
+		}
+		for _, a := range s.of(t, "AWS::CloudWatch::Alarm") {
+			if !strings.HasSuffix(a.text("AlarmName"), "-RotationFailed") {
+				continue
+			}
+			for _, r := range s.of(t, "AWS::SecretsManager::RotationSchedule") {
+				if name := r.text("HostedRotationLambda.RotationLambdaName"); name == "" || !strings.Contains(a.text("Metrics"), `"`+name+`"`) {
+					t.Errorf("errors of %q are not heard", name)
+				}
+			}
+		}
+	})
+}

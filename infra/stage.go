@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 )
 
 // Stage is one installation: where it is and how large. cdk.context.json has
@@ -28,12 +30,11 @@ type Stage struct {
 	NATGateways int `json:"nat_gateways"`
 	// Protected keeps the stack and its database from being deleted.
 	Protected bool `json:"protected"`
-	// ClusterAdmin adds an EKS cluster on the same stores and queues, for this
-	// role (ARN) to administer. Empty: no cluster.
-	ClusterAdmin string      `json:"cluster_admin"`
-	Database     Database    `json:"database"`
-	CacheNode    string      `json:"cache_node"`
-	Concurrency  Concurrency `json:"concurrency"`
+	// Cluster is an EKS cluster on the same stores and queues.
+	Cluster     Cluster     `json:"cluster"`
+	Database    Database    `json:"database"`
+	CacheNode   string      `json:"cache_node"`
+	Concurrency Concurrency `json:"concurrency"`
 	// RequestsPerSecond is what the API takes in all, RequestsPerSource what
 	// one address may send in five minutes.
 	RequestsPerSecond int `json:"requests_per_second"`
@@ -46,11 +47,27 @@ type Stage struct {
 	Environment map[string]string `json:"environment"`
 }
 
+// Cluster is what its workloads cannot know themselves. All empty: no cluster.
+type Cluster struct {
+	// Admin is the ARN of the role that administers it.
+	Admin string `json:"admin"`
+	// Image is what Dockerfile makes, with registry and tag; `cdk deploy -c
+	// image=...` says another.
+	Image string `json:"image"`
+	// Host is where webhooks come in, ACMEEmail whom the certificate authority
+	// writes to, IngressClass that of your controller.
+	Host         string `json:"host"`
+	ACMEEmail    string `json:"acme_email"`
+	IngressClass string `json:"ingress_class"`
+}
+
 // Database is the size of Postgres.
 type Database struct {
 	Class     string `json:"class"` // without "db."
 	MemoryGiB int    `json:"memory_gib"`
-	// MaxConnections is set on the server; functions use 80 % at most.
+	// MaxConnections is set on the server; functions and pods use 80 % at most.
+	// It is below what RDS would choose for the memory, and the stages here use
+	// about half, so that each has room for a cluster.
 	MaxConnections int `json:"max_connections"`
 	StorageGiB     int `json:"storage_gib"`
 	BackupDays     int `json:"backup_days"`
@@ -88,6 +105,19 @@ func ReadStages(context any) (map[string]Stage, error) {
 	return stages, errors.Join(errs...)
 }
 
+// hostname is a name in DNS with a dot in it.
+var hostname = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$`)
+
+// connections is how many to Postgres may be open at a time.
+func (s Stage) connections() int {
+	c := s.Concurrency
+	n := databaseConns*(c.Webhook+c.Enhance+c.Catalogue) + 2*databaseConns*c.Admin + migrateConns
+	if s.Cluster.Admin != "" {
+		n += podConns
+	}
+	return n
+}
+
 func (s Stage) check() error {
 	var errs []error
 	need := func(ok bool, what string) {
@@ -105,6 +135,10 @@ func (s Stage) check() error {
 	c := s.Concurrency
 	need(min(c.Webhook, c.Enhance, c.Catalogue, c.Admin) >= 2, "concurrency: want 2 or more for each function")
 	need(min(s.RequestsPerSecond, s.MonthlyUSD, s.ModelDailyUSD) >= 1, "requests_per_second, monthly_usd, model_daily_usd: want 1 or more")
+	cluster := s.Cluster
+	need(cluster == Cluster{} || (strings.HasPrefix(cluster.Admin, "arn:") && hostname.MatchString(cluster.Host) && strings.Contains(cluster.ACMEEmail, "@") &&
+		cluster.Image != "" && cluster.IngressClass != ""), "cluster: set admin (an ARN), image, host, acme_email and ingress_class, or none")
+	need(100*s.connections() <= 80*s.Database.MaxConnections, fmt.Sprintf("database.max_connections: functions and pods may open %d, which has to be 80 %% at most", s.connections()))
 	need(s.RequestsPerSource >= 10, "requests_per_source: want 10 or more, as AWS WAF does")
 	return errors.Join(errs...)
 }

@@ -17,11 +17,13 @@ func TestAStageSaysAllThatIsWrongWithIt(t *testing.T) {
 		change map[string]any
 		want   []string
 	}{
-		"good":    {nil, nil},
-		"unknown": {map[string]any{"zone": "a"}, []string{"unknown field"}},
-		"several": {map[string]any{"region": "", "zones": []string{"a", "b"}, "domain": "x.example.com"}, []string{"region", "zones", "domain, certificate"}},
-		"sizes":   {map[string]any{"nat_gateways": 4, "requests_per_source": 1, "concurrency": map[string]any{"webhook": 2}}, []string{"nat_gateways", "requests_per_source", "concurrency"}},
-		"type":    {map[string]any{"nat_gateways": "two"}, []string{"nat_gateways"}},
+		"good":        {nil, nil},
+		"unknown":     {map[string]any{"zone": "a"}, []string{"unknown field"}},
+		"several":     {map[string]any{"region": "", "zones": []string{"a", "b"}, "domain": "x.example.com"}, []string{"region", "zones", "domain, certificate"}},
+		"sizes":       {map[string]any{"nat_gateways": 4, "requests_per_source": 1, "concurrency": map[string]any{"webhook": 2}}, []string{"nat_gateways", "requests_per_source", "concurrency"}},
+		"cluster":     {map[string]any{"cluster": map[string]any{"admin": "arn:aws:iam::123456789012:role/x", "host": "localhost"}}, []string{"cluster: "}},
+		"connections": {map[string]any{"concurrency": map[string]any{"webhook": 300, "enhance": 50, "catalogue": 5, "admin": 5}}, []string{"may open"}},
+		"type":        {map[string]any{"nat_gateways": "two"}, []string{"nat_gateways"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

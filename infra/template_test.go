@@ -59,7 +59,10 @@ func synthesiseStage(name string) (synthesis, error) {
 	stages := context["stages"].(map[string]any)
 	options := maps.Clone(stages["prod"].(map[string]any))
 	options["domain"], options["certificate"] = "deskhand.example.com", "arn:aws:acm:eu-west-1:123456789012:certificate/1"
-	options["cluster_admin"] = "arn:aws:iam::123456789012:role/operator"
+	options["cluster"] = map[string]any{
+		"admin": "arn:aws:iam::123456789012:role/operator", "image": "registry.example.com/deskhand:v1.2.3", "host": "hooks.example.com",
+		"acme_email": "certificates@example.com", "ingress_class": "traefik",
+	}
 	options["alarm_email"], options["account"] = "ops@example.com", "123456789012"
 	stages["options"] = options
 	app, stage, err := newApp(context)

@@ -11,6 +11,7 @@ import (
 	"github.com/deskhand/deskhand/shared/cli"
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/host"
+	"github.com/deskhand/deskhand/shared/lambda"
 )
 
 // version is set by the linker in releases.
@@ -22,7 +23,9 @@ func main() {
 		os.Exit(1)
 	}
 	ctx, stop := host.Signals(context.Background())
-	code := cli.New(app.Program(version, config.Load)).Run(ctx, os.Args[1:])
+	program := app.Program(version, config.Load)
+	program.Call = app.Calls(lambda.Invoke)
+	code := cli.New(program).Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -11,9 +11,11 @@ import (
 // Flags are those of go build for what is deployed; `make build` has the same.
 // lambda.norpc leaves out the protocol of an older runtime. grpcnotrace leaves
 // out gRPC's debug pages, whose templates call methods by name: with them, the
-// linker keeps every method of every library. Libraries are compiled without
-// inlining, for size; the product and the standard library, with it.
-var Flags = []string{"-tags=lambda.norpc,grpcnotrace", "-trimpath", "-ldflags=-s -w", "-gcflags=github.com/...=-l", "-gcflags=github.com/deskhand/...="}
+// linker keeps every method of every library. nethttpomithttp2 leaves out
+// HTTP/2: an instance does one thing at a time, and every server that it calls
+// has HTTP/1.1. Libraries are compiled without inlining, for size; the product
+// and the standard library, with it.
+var Flags = []string{"-tags=lambda.norpc,grpcnotrace,nethttpomithttp2", "-trimpath", "-ldflags=-s -w", "-gcflags=github.com/...=-l", "-gcflags=github.com/deskhand/...="}
 
 // Build compiles a package of the module in dir as it is deployed, for Linux on
 // this architecture ("amd64", "arm64"), into file.

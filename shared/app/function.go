@@ -12,29 +12,33 @@ import (
 	"unicode"
 
 	"github.com/deskhand/deskhand/shared/doctor"
-	"github.com/deskhand/deskhand/shared/lambda"
 	"github.com/deskhand/deskhand/shared/metric"
 	"github.com/deskhand/deskhand/shared/operator"
 	"github.com/deskhand/deskhand/shared/webhook"
 )
 
-// call has the function run a command line for whoever is at this machine.
-func call(ctx context.Context, function string, args []string) (a operator.Answer, err error) {
-	payload, err := json.Marshal(operator.Order{Command: args, Operator: whoami()})
-	if err != nil {
-		return a, err
+// Calls gives an operator.Program's Call: a function runs a command line for
+// whoever is at this machine. invoke, which gives a function a payload and waits
+// for its answer, comes from outside: the functions themselves need no client
+// of Lambda, and do not carry one.
+func Calls(invoke func(ctx context.Context, function string, payload []byte) ([]byte, error)) func(context.Context, string, []string) (operator.Answer, error) {
+	return func(ctx context.Context, function string, args []string) (a operator.Answer, err error) {
+		payload, err := json.Marshal(operator.Order{Command: args, Operator: whoami()})
+		if err != nil {
+			return a, err
+		}
+		raw, err := invoke(ctx, function, payload)
+		if err != nil {
+			return a, err
+		}
+		if err := strictly(raw, &a); err != nil {
+			return a, fmt.Errorf("function %s gives another answer than deskhand's function admin: is it that one, and of this version?", function)
+		}
+		return a, nil
 	}
-	raw, err := lambda.Invoke(ctx, function, payload)
-	if err != nil {
-		return a, err
-	}
-	if err := strictly(raw, &a); err != nil {
-		return a, fmt.Errorf("function %s gives another answer than deskhand's function admin: is it that one, and of this version?", function)
-	}
-	return a, nil
 }
 
-// command is the other side of call, in the function. Its errors do not quote
+// command is the other side of Calls, in the function. Its errors do not quote
 // the order, which may hold a credential.
 func (a *App) command(ctx context.Context, payload []byte) ([]byte, error) {
 	var o operator.Order

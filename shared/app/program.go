@@ -18,7 +18,7 @@ import (
 )
 
 // Program is what surrounds the operator's command (cli.New), on the configuration
-// that load gives.
+// that load gives. Where it can reach functions, its Call is set besides.
 func Program(version string, load func() (config.Config, error)) operator.Program {
 	return operator.Program{
 		Version: version,
@@ -38,7 +38,6 @@ func Program(version string, load func() (config.Config, error)) operator.Progra
 		},
 		Doctor: func(ctx context.Context) []doctor.Result { return examine(ctx, load) },
 		Sign:   webhook.Sign,
-		Call:   call,
 		Config: func() string { return config.Markdown() + tenant.SettingsMarkdown() },
 		Now:    time.Now,
 		In:     os.Stdin,
@@ -90,6 +89,7 @@ func (a *App) desk() *operator.Desk {
 		Directory: func(context.Context) (tenant.Directory, error) { return a.watch.Current(), nil },
 		Open:      a.tools.open,
 		Import:    a.imported,
+		Past:      a.search(),
 		Preview:   a.preview,
 		Trail:     a.exportTrail,
 		Export:    a.export,

@@ -79,7 +79,7 @@ type Catalogue struct {
 	// Canary gives the tenant's leak canary, for its decoys.
 	Canary func(ctx context.Context, id tenant.ID) (string, error)
 	// Probe looks for decoys as the tenant, and fails where it finds another's.
-	Probe  func(ctx context.Context, id tenant.ID) error
+	Probe func(ctx context.Context, id tenant.ID) error
 	// Learn brings what is derived from a tenant's tickets up to date: the latent
 	// factors by which they are found. It can be stopped anywhere, and goes on.
 	Learn  func(ctx context.Context, id tenant.ID) error

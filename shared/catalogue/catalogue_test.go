@@ -149,6 +149,7 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		},
 		Canary: func(context.Context, tenant.ID) (string, error) { return "dhcanary", nil },
 		Probe:  func(context.Context, tenant.ID) error { return nil },
+		Learn:  func(context.Context, tenant.ID) error { return nil },
 		Policy: queue.DefaultPolicy,
 		Now:    func() time.Time { return now },
 		Log:    slog.New(slog.DiscardHandler),

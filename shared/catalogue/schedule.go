@@ -71,7 +71,18 @@ func (c *Catalogue) sweep(ctx context.Context, id tenant.ID) error {
 	return nil
 }
 
-func (c *Catalogue) learn(ctx context.Context, id tenant.ID) error { return c.Learn(ctx, id) }
+// learnFor is how long one message learns; what is left is for the next.
+const learnFor = 90 * time.Second
+
+func (c *Catalogue) learn(ctx context.Context, id tenant.ID) error {
+	some, cancel := context.WithTimeout(ctx, learnFor)
+	defer cancel()
+	err := c.Learn(some, id)
+	if err != nil && some.Err() != nil && ctx.Err() == nil {
+		return queue.RetryAfter(time.Second, err)
+	}
+	return err
+}
 
 // Refresh brings the tenant's articles and systems up to date now.
 func (c *Catalogue) Refresh(ctx context.Context, id tenant.ID) error {

@@ -35,6 +35,7 @@ type commands struct {
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke tokens of the admin API."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queues and their dead letters."`
 	Audit   auditCmd   `cmd:"" help:"Read the audit trail."`
+	Eval    evalCmd    `cmd:"" help:"Measure the quality of what the product finds."`
 	Smoke   smokeCmd   `cmd:"" help:"Create a ticket, send its webhook, signed in our own scheme, and wait for the note."`
 	Docs    docsCmd    `cmd:"" hidden:"" help:"Print docs/configuration.md."`
 

@@ -27,11 +27,12 @@ var elsewhere = map[string]string{
 	"queue depth": "", "queue peek": "", "queue redrive": "", "queue purge": "",
 	"audit export": "", "preview": "", "smoke": "",
 
-	"serve":   "a function runs only while it is asked something",
-	"migrate": "invoke the function migrate, which every deployment does: aws lambda invoke --function-name MIGRATE out.json",
-	"keygen":  "keys are made, and SEALING_KEY is changed, where you are: leave --function and DESKHAND_FUNCTION out",
-	"import":  "an import may take hours, and a function ends within minutes: run it where DATABASE_URL is reached, in the network of the installation",
-	"docs":    "it needs no installation: leave --function and DESKHAND_FUNCTION out",
+	"serve":          "a function runs only while it is asked something",
+	"migrate":        "invoke the function migrate, which every deployment does: aws lambda invoke --function-name MIGRATE out.json",
+	"keygen":         "keys are made, and SEALING_KEY is changed, where you are: leave --function and DESKHAND_FUNCTION out",
+	"import":         "an import may take hours, and a function ends within minutes: run it where DATABASE_URL is reached, in the network of the installation",
+	"eval retrieval": "it reads every past ticket, and a function ends within minutes: run it where DATABASE_URL is reached, in the network of the installation",
+	"docs":           "it needs no installation: leave --function and DESKHAND_FUNCTION out",
 }
 
 // foreign gives the reason why no function runs the command; nil where one does.
@@ -83,6 +84,9 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 			return operator.ExitError, err
 		}
 		put = func(_ string, content []byte) error { return given.Preview.save(content) }
+	}
+	if p.Call == nil {
+		return operator.ExitError, errors.New("this program calls no functions: deskhand --function does")
 	}
 	answer, err := p.Call(ctx, given.Function, args)
 	if path == "tenant export" && len(answer.Files) == 0 {

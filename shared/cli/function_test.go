@@ -173,6 +173,16 @@ func TestAnAnswerThatIsTooLargeIsRefusedInWords(t *testing.T) {
 	}
 }
 
+func TestAProgramThatReachesNoFunctionSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	p := w.program()
+	p.Call = nil
+	if code := p.Run(t.Context(), []string{"tenant", "list", "--function", "f"}); code != 1 || !strings.Contains(w.err.String(), "calls no functions") {
+		t.Errorf("exit code %d: %s", code, w.err.String())
+	}
+}
+
 func TestACallThatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	w, dir := newWorld(), filepath.Join(t.TempDir(), "acme")

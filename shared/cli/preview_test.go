@@ -16,8 +16,8 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// past is what the command looks back at.
-type past struct {
+// looking is what the command looks back at.
+type looking struct {
 	calls int
 	last  int
 	size  int // bytes of a resolution
@@ -25,7 +25,7 @@ type past struct {
 }
 
 // extend has the desk know it.
-func (p *past) extend(d *operator.Desk) {
+func (p *looking) extend(d *operator.Desk) {
 	d.Preview = func(_ context.Context, id tenant.ID, last int, progress func(done, total int)) (preview.Report, error) {
 		p.calls++
 		p.last = last
@@ -72,14 +72,14 @@ func TestPreviewReplacesNoFileWithoutForce(t *testing.T) {
 	if err := os.WriteFile(file, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if code := w.run(t, "preview", "--tenant", "acme", "--out", file); code != 1 || !strings.Contains(w.err.String(), "--force") || w.past.calls > 0 {
-		t.Errorf("exit code %d after %d calls: %s", code, w.past.calls, w.err.String())
+	if code := w.run(t, "preview", "--tenant", "acme", "--out", file); code != 1 || !strings.Contains(w.err.String(), "--force") || w.looking.calls > 0 {
+		t.Errorf("exit code %d after %d calls: %s", code, w.looking.calls, w.err.String())
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
 		t.Errorf("%q, %v", text, err)
 	}
-	if code := w.run(t, "preview", "--tenant", "acme", "--out", file, "--force"); code != 0 || w.past.last != 50 {
-		t.Errorf("exit code %d, %d tickets: %s", code, w.past.last, w.err.String())
+	if code := w.run(t, "preview", "--tenant", "acme", "--out", file, "--force"); code != 0 || w.looking.last != 50 {
+		t.Errorf("exit code %d, %d tickets: %s", code, w.looking.last, w.err.String())
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || info.Size() < 1000 {
 		t.Errorf("%v, %v", info, err)
@@ -103,7 +103,7 @@ func TestPreviewSaysWhatToDo(t *testing.T) {
 		{"--tenant acme --out /dev/null/x.html", nil, "look for /dev/null/x.html"},
 	} {
 		w := newWorld()
-		w.past.err = c.err
+		w.looking.err = c.err
 		args := append([]string{"preview"}, strings.Fields(c.args)...)
 		if !strings.Contains(c.args, "--out") {
 			args = append(args, "--out", filepath.Join(t.TempDir(), "x.html"))
@@ -125,22 +125,22 @@ func TestPreviewThroughAFunctionWritesHere(t *testing.T) {
 	run := func(more ...string) int {
 		return p.Run(t.Context(), append([]string{"preview", "--tenant", "acme", "--function", "admin", "--out", file}, more...))
 	}
-	if code := run(); code != 0 || near.past.calls != 0 || far.past.calls != 1 || !strings.HasPrefix(near.out.String(), file+": 50 tickets") {
+	if code := run(); code != 0 || near.looking.calls != 0 || far.looking.calls != 1 || !strings.HasPrefix(near.out.String(), file+": 50 tickets") {
 		t.Fatalf("exit code %d, said %q %s", code, near.out.String(), near.err.String())
 	}
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v", info, err)
 	}
-	if code := run(); code != 1 || far.past.calls != 1 || !strings.Contains(near.err.String(), "--force") {
-		t.Errorf("exit code %d after %d calls: %s", code, far.past.calls, near.err.String())
+	if code := run(); code != 1 || far.looking.calls != 1 || !strings.Contains(near.err.String(), "--force") {
+		t.Errorf("exit code %d after %d calls: %s", code, far.looking.calls, near.err.String())
 	}
-	far.past.size = 1000
+	far.looking.size = 1000
 	if code := run("--force", "--last", "500"); code != 0 {
 		t.Errorf("exit code %d: %s", code, near.err.String())
 	}
-	far.past.size = 20_000
-	far.past.err = errors.New("down")
+	far.looking.size = 20_000
+	far.looking.err = errors.New("down")
 	before, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,11 @@ func headline(b briefing) []string {
 	first := "**Not seen before:** no resolved ticket looks like this one."
 	if len(past) > 0 {
 		it := telling(past)
-		first = fmt.Sprintf("**Seen before:** %s%s: %s. **Solved by:** ", link("#"+it.Ref, it.URL), ago(b.now, it.When), escape(title(it.Title, 8)))
+		seen := "Seen before"
+		if it.Possibly {
+			seen = "Possibly related"
+		}
+		first = fmt.Sprintf("**%s:** %s%s%s: %s. **Solved by:** ", seen, link("#"+it.Ref, it.URL), ago(b.now, it.When), known(it, 2), escape(title(it.Title, 8)))
 		first += escape(gist(it.Text, maxHeadline-words(first)-words(second)-1)) // 1 for the ellipsis
 	}
 	if second == "" {
@@ -104,14 +108,25 @@ func headline(b briefing) []string {
 }
 
 // telling is the best past ticket whose resolution is more than "fixed" or
-// "user rebooted"; the best of all where none is.
+// "user rebooted"; the best of all where none is. What is only possibly related
+// does not stand before what is sure.
 func telling(past []evidence.Item) evidence.Item {
 	for _, it := range past {
-		if len(strings.Fields(it.Text)) > 3 {
+		if len(strings.Fields(it.Text)) > 3 && it.Possibly == past[0].Possibly {
 			return it
 		}
 	}
 	return past[0]
+}
+
+// known gives what is known of an item beside its text, the first few facts:
+// ", same site, held 21 days".
+func known(it evidence.Item, few int) string {
+	text := ""
+	for _, fact := range it.Facts[:min(len(it.Facts), few)] {
+		text += ", " + escape(fact)
+	}
+	return text
 }
 
 // limits says what the note lacks, and why.
@@ -198,12 +213,20 @@ func (b briefing) foot() string {
 func itemLine(it evidence.Item, now time.Time) string {
 	switch it.Kind {
 	case evidence.PastTicket:
-		return fmt.Sprintf("%s%s: %s. Solved by: %s", link("#"+it.Ref, it.URL), ago(now, it.When), escape(title(it.Title, 14)), escape(cut(it.Text, 40)))
+		return fmt.Sprintf("%s%s%s%s: %s. Solved by: %s", sureness(it), link("#"+it.Ref, it.URL), ago(now, it.When), known(it, 4), escape(title(it.Title, 14)), escape(cut(it.Text, 40)))
 	case evidence.Article:
-		return link(it.Title, it.URL) + ": " + escape(cut(it.Text, 25))
+		return sureness(it) + link(it.Title, it.URL) + known(it, 1) + ": " + escape(cut(it.Text, 25))
 	default:
 		return "**" + escape(it.Ref) + "**: " + escape(cut(it.Text, 20))
 	}
+}
+
+// sureness says so where too little matched to be sure.
+func sureness(it evidence.Item) string {
+	if it.Possibly {
+		return "Possibly related: "
+	}
+	return ""
 }
 
 // cite names the source of a claim.

@@ -33,9 +33,10 @@ var printer = ticket.Ticket{
 var found = evidence.Bundle{Items: []evidence.Item{
 	{
 		ID: "T1", Kind: evidence.PastTicket, Ref: "1017", Title: "Third floor printer: 30 jobs waiting!!", URL: "https://sdp.example/WorkOrder.do?woMode=viewWO&woID=1017",
-		Text: "Stopped the Print Spooler on PS-ACME-01, emptied C:\\Windows\\System32\\spool\\PRINTERS, started it again. Queue drained in two minutes.", When: noteTime.AddDate(0, 0, -23), Score: 12,
+		Facts: []string{"same site", "held 21 days", "2 tickets like this in 30 days in the same place"},
+		Text:  "Stopped the Print Spooler on PS-ACME-01, emptied C:\\Windows\\System32\\spool\\PRINTERS, started it again. Queue drained in two minutes.", When: noteTime.AddDate(0, 0, -23), Score: 12,
 	},
-	{ID: "T2", Kind: evidence.PastTicket, Ref: "988", Title: "<script>alert(1)</script> [click](https://evil.example)", Text: "user *rebooted* `it`", When: noteTime.AddDate(0, -4, 0), Score: 3},
+	{ID: "T2", Kind: evidence.PastTicket, Possibly: true, Ref: "988", Title: "<script>alert(1)</script> [click](https://evil.example)", Text: "user *rebooted* `it`", When: noteTime.AddDate(0, -4, 0), Score: 3},
 	{ID: "A1", Kind: evidence.Article, Ref: "7", Title: "Print queue stuck: clear the spooler", URL: "https://sdp.example/solution/7", Text: "1. Sign in to PS-ACME-01. 2. Stop the spooler."},
 	{ID: "S1", Kind: evidence.System, Ref: "PRN-ACME-03", Title: "PRN-ACME-03", Text: "Multifunction printer, Acme Legal, London Holborn"},
 }}
@@ -107,7 +108,8 @@ func TestANoteIsShortAndOnlyOurMarkUpIsInIt(t *testing.T) {
 			kind := rapid.SampledFrom([]evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}).Draw(t, "kind")
 			text := strings.Join(hostile.Draw(t, "text"), " ")
 			b.bundle.Items = append(b.bundle.Items, evidence.Item{
-				Kind: kind, Ref: "1", Title: cut(text, 20), Text: text, URL: rapid.SampledFrom([]string{"", "https://sdp.example/1", "javascript:alert(1)", "https://x.example/)(y"}).Draw(t, "url"),
+				Kind: kind, Ref: "1", Title: cut(text, 20), Text: text, Facts: strings.Split(cut(text, 12), " "),
+				Possibly: rapid.Bool().Draw(t, "possibly"), URL: rapid.SampledFrom([]string{"", "https://sdp.example/1", "javascript:alert(1)", "https://x.example/)(y"}).Draw(t, "url"),
 			})
 		}
 		note := compose(b)

@@ -14,6 +14,7 @@ import (
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/doctor"
+	"github.com/deskhand/deskhand/shared/evaluate"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/preview"
 	"github.com/deskhand/deskhand/shared/queue"
@@ -28,6 +29,7 @@ type Desk struct {
 	Directory func(context.Context) (tenant.Directory, error)
 	Open      func(tenant.Connection) (ticketing.Tool, error)
 	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
+	Past      evaluate.Past
 	Preview   func(ctx context.Context, id tenant.ID, last int, progress func(done, total int)) (preview.Report, error)
 	Queues    map[string]Queue
 	Trail     func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
@@ -63,7 +65,7 @@ type Program struct {
 	Out     io.Writer
 	Err     io.Writer
 	Wide    bool // Err is a terminal: progress may be drawn
-	// Call has a Lambda function run a command line.
+	// Call has a Lambda function run a command line. nil where none is reached.
 	Call func(ctx context.Context, function string, args []string) (Answer, error)
 }
 

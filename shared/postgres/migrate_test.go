@@ -54,6 +54,10 @@ INSERT INTO system_addresses SELECT tenant_id, '10.0.0.7', id FROM systems WHERE
 INSERT INTO postings SELECT tenant_id, 'ticket', 'printer', id, 1, 1 FROM ticket_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
 INSERT INTO corpora VALUES ('$1', 'ticket', 1, 1) ON CONFLICT DO NOTHING;
 INSERT INTO corpus_terms VALUES ('$1', 'ticket', 'printer', 1) ON CONFLICT DO NOTHING;
+INSERT INTO ticket_references SELECT tenant_id, id, '1042', true FROM ticket_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
+INSERT INTO term_vectors VALUES ('$1', 'latent/1', 'printer', '\x00') ON CONFLICT DO NOTHING;
+INSERT INTO document_vectors SELECT tenant_id, 'ticket', 'latent/1', id, '\x00' FROM ticket_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
+INSERT INTO latent_factors (tenant_id, active) VALUES ('$1', 1) ON CONFLICT DO NOTHING;
 INSERT INTO model_use VALUES ('$1', '2026-03-22', 100) ON CONFLICT DO NOTHING;
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now()) ON CONFLICT DO NOTHING;
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop') ON CONFLICT DO NOTHING;
@@ -101,6 +105,21 @@ func TestEveryMigrationGoesDownAndUpAgain(t *testing.T) {
 	}
 	if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != 0 || err != nil {
 		t.Errorf("a second time: %d, %v; want 0", n, err)
+	}
+}
+
+// TestAnOlderVersionLeavesANewerSchemaAlone is a rollback: the migrations of
+// the version before run on a database that has one more.
+func TestAnOlderVersionLeavesANewerSchemaAlone(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	execute(t, db.OwnerURL, "ALTER TABLE tenant_configs ADD newer text; INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
+	before := schema(t, db.Owner(t))
+	if n, err := postgres.Migrate(t.Context(), db.OwnerURL); n != 0 || err != nil {
+		t.Errorf("%d, %v; want 0", n, err)
+	}
+	if diff := cmp.Diff(before, schema(t, db.Owner(t))); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
 	}
 }
 

@@ -137,6 +137,9 @@ func evidenceText(items []evidence.Item, nonce string, room int) string {
 		if why := line(it.Why, nonce, 120); why != "" {
 			texts[i] = "  matched: " + why + "\n" + texts[i]
 		}
+		if known := line(strings.Join(it.Facts, "; "), nonce, 200); known != "" {
+			texts[i] = "  known: " + known + "\n" + texts[i]
+		}
 		lengths[i] = len(texts[i])
 		room -= len(heads[i])
 	}
@@ -155,7 +158,11 @@ var kinds = map[evidence.Kind]string{
 // headline is an item's first line:
 // "[T1] past ticket 981 | history | 2026-03-02 | Printer prints garbage".
 func headline(it evidence.Item, nonce string) string {
-	fields := []string{kinds[it.Kind] + " " + line(it.Ref, nonce, 80), line(it.Source, nonce, 40)}
+	kind := kinds[it.Kind]
+	if it.Possibly {
+		kind = "possibly related " + kind
+	}
+	fields := []string{kind + " " + line(it.Ref, nonce, 80), line(it.Source, nonce, 40)}
 	if !it.When.IsZero() {
 		fields = append(fields, it.When.Format("2006-01-02"))
 	}

@@ -105,7 +105,7 @@ func held(c Case, cases []Case, now time.Time) (days int, cameBack bool) {
 	}
 	until := now
 	for _, next := range cases {
-		if next.Doc != c.Doc && !next.Possibly && next.Created.After(c.Resolved) && next.Created.Before(until) && len(places(c, next)) > 0 {
+		if next.Doc != c.Doc && !next.Possibly && next.Created.After(c.Resolved) && !next.Created.After(until) && len(places(c, next)) > 0 {
 			until, cameBack = next.Created, true
 		}
 	}

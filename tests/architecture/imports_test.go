@@ -31,7 +31,7 @@ var homes = map[string]layer{
 	"audit":     vocabulary,
 	"ticketing": port, "evidence": port, "llm": port, "queue": port,
 	"webhook": story, "enhance": story, "retrieval": story, "prompt": story, "receipts": story, "redact": story,
-	"canary": story, "doctor": story, "ownership": story, "preview": story,
+	"canary": story, "doctor": story, "ownership": story, "evaluate": story, "preview": story,
 	"catalogue": story, "admin": story, "cli": story, "operator": story,
 	"postgres": adapter, "valkey": adapter, "keyset": adapter, "secretsmanager": adapter, "kms": adapter, "lambda": adapter,
 	"config": running, "telemetry": running, "host": running, "egress": running,
@@ -58,12 +58,13 @@ var edges = map[string][]string{
 	"shared/catalogue":       {"shared/canary", "shared/ownership"},
 	"shared/admin":           {"shared/enhance", "shared/catalogue"},
 	"shared/preview":         {"shared/retrieval", "shared/redact"},
-	"shared/operator":        {"shared/catalogue", "shared/admin", "shared/doctor", "shared/preview"},
-	"shared/cli":             {"shared/preview", "shared/preview/page", "shared/enhance", "shared/catalogue", "shared/admin", "shared/admin/access", "shared/doctor", "shared/operator"},
+	"shared/evaluate":        {"shared/retrieval"},
+	"shared/operator":        {"shared/catalogue", "shared/admin", "shared/doctor", "shared/evaluate", "shared/preview"},
+	"shared/cli":             {"shared/enhance", "shared/catalogue", "shared/admin", "shared/admin/access", "shared/doctor", "shared/evaluate", "shared/preview", "shared/preview/page", "shared/operator"},
 	"shared/host":            {"shared/queue"},
 	"shared/postgres/pgtest": {"localstack/pgserver"},
 	"functions":              {"shared/host", "shared/config", "shared/cli"},
-	"cmd":                    {"shared/host", "shared/config", "shared/cli"},
+	"cmd":                    {"shared/host", "shared/config", "shared/cli", "shared/lambda"},
 }
 
 // layerOf gives the layer of a package of this module, "" for one that no

@@ -1,6 +1,7 @@
 // Command report reads what `go test -json` prints. It keeps all of it in a
 // file, so that it can be searched, and prints what `go test` prints for
-// people: a line for each package, and everything of a test that failed.
+// people: a line for each package, and everything of a test that failed, which
+// is repeated at the end.
 package main
 
 import (
@@ -46,9 +47,11 @@ type event struct {
 }
 
 // report writes all that was printed into the log, and what people want to see
-// to out.
+// to out. What failed is there twice: at once, and as the last that is read.
 func report(in io.Reader, log, out io.Writer) error {
 	p := packages{}
+	var failures strings.Builder
+	failed := false
 	lines := bufio.NewReader(in)
 	for {
 		line, err := lines.ReadString('\n')
@@ -57,11 +60,20 @@ func report(in io.Reader, log, out io.Writer) error {
 			if _, err := io.WriteString(log, e.Output); err != nil {
 				return err
 			}
-			if _, err := io.WriteString(out, p.show(e)); err != nil {
+			shown := p.show(e)
+			failed = failed || e.Action == "fail"
+			if e.Action == "fail" || e.Action == "build-output" && !strings.HasPrefix(shown, "go: downloading") {
+				failures.WriteString(shown)
+			}
+			if _, err := io.WriteString(out, shown); err != nil {
 				return err
 			}
 		}
 		if errors.Is(err, io.EOF) {
+			if failed {
+				_, err = io.WriteString(out, "\nWhat failed, again:\n"+failures.String())
+				return err
+			}
 			return nil
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,21 @@ func TestAllIsKeptAndPeopleSeeResultsAndFailures(t *testing.T) {
 		}
 		if !strings.Contains(string(log), line) {
 			t.Errorf("%q is not kept", line)
+		}
+	}
+}
+
+func TestWhatFailedIsReadLast(t *testing.T) {
+	t.Parallel()
+	late := events + `{"Action":"output","Package":"p/late","Output":"ok  \tp/late\t9.0s\n"}` + "\n" + `{"Action":"pass","Package":"p/late"}` + "\n"
+	var out strings.Builder
+	if err := report(strings.NewReader(late), io.Discard, &out); err != nil {
+		t.Fatal(err)
+	}
+	_, end, _ := strings.Cut(out.String(), "ok  \tp/late")
+	for _, reason := range []string{"syntax error", "b_test.go:3: wrong", "panic: deep", "FAIL\tp/bad"} {
+		if !strings.Contains(end, reason) {
+			t.Errorf("after the last package, %q is missing: %q", reason, end)
 		}
 	}
 }

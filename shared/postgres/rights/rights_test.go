@@ -36,6 +36,10 @@ INSERT INTO system_addresses SELECT tenant_id, '10.0.0.7', id FROM systems WHERE
 INSERT INTO postings SELECT tenant_id, 'ticket', 'printer', id, 1, 1 FROM ticket_history WHERE tenant_id = '$1';
 INSERT INTO corpora VALUES ('$1', 'ticket', 1, 1);
 INSERT INTO corpus_terms VALUES ('$1', 'ticket', 'printer', 1);
+INSERT INTO ticket_references SELECT tenant_id, id, '1042', true FROM ticket_history WHERE tenant_id = '$1';
+INSERT INTO term_vectors VALUES ('$1', 'latent/1', 'printer', '\x00');
+INSERT INTO document_vectors SELECT tenant_id, 'ticket', 'latent/1', id, '\x00' FROM ticket_history WHERE tenant_id = '$1';
+INSERT INTO latent_factors (tenant_id, active) VALUES ('$1', 1);
 INSERT INTO model_use VALUES ('$1', '2026-03-22', 100);
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now());
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop');

@@ -178,39 +178,47 @@ const (
 // place gives all documents their vectors among the factors in preparation, and
 // makes these the active ones.
 func (l learning) place(ctx context.Context) error {
-	var version, ticket, article int64
+	var version, last int64
+	factors := retrieval.Factors{}
 	err := l.DB.InTenant(ctx, l.tenant, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, preparation)
 		if err == nil {
-			_, err = pgx.ForEachRow(rows, []any{&version, &ticket}, func() error { return nil })
+			_, err = pgx.ForEachRow(rows, []any{&version, &last}, func() error { return nil })
+		}
+		if err != nil || version == 0 {
+			return err
+		}
+		if rows, err = tx.Query(ctx, spaceTerms, space(version)); err == nil {
+			err = into(factors)(rows)
 		}
 		return err
 	})
 	if err != nil || version == 0 {
 		return err
 	}
-	for corpus, last := range map[string]*int64{ticketCorpus: &ticket, articleCorpus: &article} {
+	for _, corpus := range []string{ticketCorpus, articleCorpus} {
 		err := l.repeat(ctx, func(ctx context.Context, tx pgx.Tx) (int, error) {
 			w := newWriter(l.tenant, corpus)
-			rows, err := tx.Query(ctx, nextDocuments[corpus], *last, 5*chunk, retrieval.Analyser)
+			rows, err := tx.Query(ctx, nextDocuments[corpus], last, 5*chunk, retrieval.Analyser)
 			if err == nil {
 				err = w.read(rows)
 			}
 			if err != nil || len(w.docs) == 0 {
 				return 0, err
 			}
-			*last = slices.Max(slices.Collect(maps.Keys(w.docs)))
-			if err := placeIn(ctx, tx, spot{string(l.tenant), corpus, space(version)}, w.docs); err != nil {
+			if err := (spot{w.tenant, corpus, space(version)}).place(ctx, tx, factors, w.docs); err != nil {
 				return 0, err
 			}
+			last = slices.Max(slices.Collect(maps.Keys(w.docs)))
 			if corpus == ticketCorpus {
-				_, err = tx.Exec(ctx, placedUpTo, *last)
+				_, err = tx.Exec(ctx, placedUpTo, last)
 			}
 			return len(w.docs), err
 		})
 		if err != nil {
 			return err
 		}
+		last = 0 // of the next corpus
 	}
 	return l.DB.InTenant(ctx, l.tenant, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, activate, version)

@@ -16,15 +16,13 @@ type latent struct {
 	corpus string
 }
 
-const activeTerms = `
-SELECT t.term, t.vector FROM latent_factors f
-JOIN term_vectors t ON t.tenant_id = f.tenant_id AND t.space = 'latent/' || f.active
-WHERE t.term = ANY($1)`
-
-const activeVectors = `
-SELECT d.doc, d.vector FROM latent_factors f
-JOIN document_vectors d ON d.tenant_id = f.tenant_id AND d.corpus = $1 AND d.space = 'latent/' || f.active
-WHERE d.doc = ANY($2)`
+// The space is a subquery, not a join, so that the plan is the same before the
+// tables are analysed.
+const (
+	activeSpace   = `(SELECT 'latent/' || active FROM latent_factors)`
+	activeTerms   = `SELECT term, vector FROM term_vectors WHERE space = ` + activeSpace + ` AND term = ANY($1)`
+	activeVectors = `SELECT doc, vector FROM document_vectors WHERE corpus = $1 AND space = ` + activeSpace + ` AND doc = ANY($2)`
+)
 
 // Near implements retrieval.Meaning in one round trip.
 func (l latent) Near(ctx context.Context, question []retrieval.Term, docs []int64) (map[int64]float64, error) {
@@ -69,11 +67,6 @@ func texts(terms []retrieval.Term) []string {
 	return list
 }
 
-const addVectors = `
-INSERT INTO document_vectors (tenant_id, corpus, space, doc, vector)
-SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bytea[])
-ON CONFLICT (tenant_id, corpus, space, doc) DO UPDATE SET vector = EXCLUDED.vector`
-
 // place gives documents their place among the factors, active and in preparation.
 func place(ctx context.Context, tx pgx.Tx, id, corpus string, docs map[int64]document) error {
 	rows, err := tx.Query(ctx, `SELECT unnest(ARRAY[active, preparing]) FROM latent_factors`)
@@ -82,24 +75,24 @@ func place(ctx context.Context, tx pgx.Tx, id, corpus string, docs map[int64]doc
 	}
 	versions, err := pgx.CollectRows(rows, pgx.RowTo[*int64])
 	for _, v := range versions {
-		if err == nil && v != nil {
-			err = placeIn(ctx, tx, spot{id, corpus, space(*v)}, docs)
+		if err != nil || v == nil {
+			continue
+		}
+		factors := retrieval.Factors{}
+		if rows, err = tx.Query(ctx, spaceTerms+` AND term = ANY($2)`, space(*v), different(docs)); err == nil {
+			err = into(factors)(rows)
+		}
+		if err == nil {
+			err = spot{id, corpus, space(*v)}.place(ctx, tx, factors, docs)
 		}
 	}
 	return err
 }
 
-// spot is where vectors of documents belong.
-type spot struct{ tenant, corpus, space string }
+const spaceTerms = `SELECT term, vector FROM term_vectors WHERE space = $1`
 
-// space is the name of a version of the tenant's factors.
-func space(version int64) string { return fmt.Sprintf("latent/%d", version) }
-
-const spaceTerms = `SELECT term, vector FROM term_vectors WHERE space = $1 AND term = ANY($2)`
-
-// placeIn gives documents their vectors in a space, where their words have any.
-func placeIn(ctx context.Context, tx pgx.Tx, at spot, docs map[int64]document) error {
-	var terms []string
+// different gives the different terms of documents.
+func different(docs map[int64]document) (terms []string) {
 	seen := map[string]bool{}
 	for _, d := range docs {
 		for _, t := range d.terms {
@@ -109,14 +102,22 @@ func placeIn(ctx context.Context, tx pgx.Tx, at spot, docs map[int64]document) e
 			}
 		}
 	}
-	factors := retrieval.Factors{}
-	rows, err := tx.Query(ctx, spaceTerms, at.space, terms)
-	if err == nil {
-		err = into(factors)(rows)
-	}
-	if err != nil {
-		return err
-	}
+	return terms
+}
+
+// space is the name of a version of the tenant's factors.
+func space(version int64) string { return fmt.Sprintf("latent/%d", version) }
+
+// spot is where vectors of documents belong.
+type spot struct{ tenant, corpus, space string }
+
+const addVectors = `
+INSERT INTO document_vectors (tenant_id, corpus, space, doc, vector)
+SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bytea[])
+ON CONFLICT (tenant_id, corpus, space, doc) DO UPDATE SET vector = EXCLUDED.vector`
+
+// place gives documents their vectors, where the factors know any of their words.
+func (s spot) place(ctx context.Context, tx pgx.Tx, factors retrieval.Factors, docs map[int64]document) error {
 	var ids []int64
 	var vectors [][]byte
 	for id, d := range docs {
@@ -124,6 +125,6 @@ func placeIn(ctx context.Context, tx pgx.Tx, at spot, docs map[int64]document) e
 			ids, vectors = append(ids, id), append(vectors, retrieval.Pack(v))
 		}
 	}
-	_, err = tx.Exec(ctx, addVectors, at.tenant, at.corpus, at.space, ids, vectors)
+	_, err := tx.Exec(ctx, addVectors, s.tenant, s.corpus, s.space, ids, vectors)
 	return err
 }

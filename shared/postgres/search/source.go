@@ -17,7 +17,7 @@ import (
 const (
 	topTickets     = 5
 	topArticles    = 3
-	judgedTickets  = 50 // whose fate tells whether solutions held
+	judgedTickets  = 50  // whose fate tells whether solutions held
 	resolutionSize = 600 // characters
 	summarySize    = 300
 	comparedSize   = 4000 // of a description, for near copies
@@ -146,57 +146,72 @@ func (a asking) cases(ctx context.Context, hits []retrieval.Hit) ([]evidence.Ite
 		return nil, nil
 	}
 	t := a.query.Ticket
-	asked := retrieval.Case{Terms: a.terms, Created: a.now, Requester: t.Requester, Site: t.Site}
+	asked := retrieval.Case{Created: a.now, Requester: t.Requester, Site: t.Site}
 	if !t.Created.IsZero() {
 		asked.Created = t.Created
 	}
-	byDoc := make(map[int64]retrieval.Case, len(hits))
-	items := make(map[int64]evidence.Item, len(hits))
+	past := map[int64]pastTicket{}
 	batch := &pgx.Batch{}
 	batch.Queue(systemsNamed, words(a.terms)).Query(func(rows pgx.Rows) (err error) {
 		asked.Systems, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
 	batch.Queue(findTickets, docs(hits), comparedSize, a.now, a.query.Connection, clean(t.Key, maxLine)).Query(func(rows pgx.Rows) error {
-		var id int64
-		var it evidence.Item
-		var c retrieval.Case
-		var description, status string
-		var created, resolved *time.Time
-		_, err := pgx.ForEachRow(rows, []any{&id, &it.Ref, &it.Title, &description, &it.Text, &it.URL, &created, &resolved, &status, &c.Requester, &c.Site}, func() error {
-			if !a.query.Settings.Solved(status) {
-				return nil
-			}
-			c.Terms = retrieval.Terms(it.Title, description, "")
-			c.Created, c.Resolved, c.Systems = orZero(created), orZero(resolved), common(asked.Systems, c.Terms)
-			it.Text, it.When = excerpt(it.Text, resolutionSize), c.Resolved
-			byDoc[id], items[id] = c, it
-			return nil
+		return a.eachPast(rows, func(id int64, p pastTicket) {
+			p.Systems = common(asked.Systems, p.Terms)
+			past[id] = p
 		})
-		return err
 	})
 	if err := a.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}
 	var cases []retrieval.Case
 	for _, h := range hits {
-		if c, ok := byDoc[h.Doc]; ok {
-			c.Hit = h
-			cases = append(cases, c)
+		if p, ok := past[h.Doc]; ok {
+			p.Hit = h
+			cases = append(cases, p.Case)
 		}
 	}
 	judged, recurred := retrieval.Judge(asked, cases, a.now)
 	var best []evidence.Item
 	for _, c := range judged[:min(len(judged), topTickets)] {
-		it := found(items[c.Doc], evidence.PastTicket, c.Hit)
+		it := found(past[c.Doc].item, evidence.PastTicket, c.Hit)
 		it.Facts = append(it.Facts, facts(c)...)
 		if recurred > 0 && len(c.Same) > 0 {
-			it.Facts = append(it.Facts, fmt.Sprintf("%s like this in 30 days in the same place", counted(recurred, "ticket")))
+			it.Facts = append(it.Facts, counted(recurred, "ticket")+" like this in 30 days in the same place")
 			recurred = 0 // said once
 		}
 		best = append(best, it)
 	}
 	return best, nil
+}
+
+// pastTicket is a row of findTickets.
+type pastTicket struct {
+	retrieval.Case
+	item evidence.Item
+}
+
+// eachPast reads the rows of findTickets that count as solved.
+func (a asking) eachPast(rows pgx.Rows, do func(int64, pastTicket)) error {
+	var id int64
+	var p pastTicket
+	var description, status string
+	var created, resolved *time.Time
+	fields := []any{
+		&id, &p.item.Ref, &p.item.Title, &description, &p.item.Text, &p.item.URL,
+		&created, &resolved, &status, &p.Requester, &p.Site,
+	}
+	_, err := pgx.ForEachRow(rows, fields, func() error {
+		if a.query.Settings.Solved(status) {
+			p.Terms = retrieval.Terms(p.item.Title, description, "")
+			p.Created, p.Resolved = orZero(created), orZero(resolved)
+			p.item.Text, p.item.When = excerpt(p.item.Text, resolutionSize), p.Resolved
+			do(id, p)
+		}
+		return nil
+	})
+	return err
 }
 
 // facts says what is known of a case beside its text.

@@ -105,29 +105,6 @@ func TestAnSQSThatThrottlesIsNotAskedMore(t *testing.T) {
 	}
 }
 
-func TestAHeartbeatWithoutAnswerDoesNotStopTheNext(t *testing.T) {
-	t.Parallel()
-	fault, letGo := hangs("ChangeMessageVisibility", 1, 1)
-	fake := sqsfake.Server{Fault: fault}
-	q, _ := serve(t, &fake)
-	t.Cleanup(letGo)
-	q.Timeout = patience
-	var calls atomic.Int32
-	done := make(chan struct{})
-	receive(t, q, func(context.Context, queue.Message) error {
-		if calls.Add(1) == 1 {
-			time.Sleep(q.Visibility + 1500*time.Millisecond)
-			close(done)
-		}
-		return nil
-	})
-	send(t, q, message("slow"))
-	<-done
-	if n := calls.Load(); n != 1 {
-		t.Errorf("the message was delivered %d times while its worker lived, want once", n)
-	}
-}
-
 func TestAnSQSThatDoesNotAnswerHoldsUpNoOperator(t *testing.T) {
 	t.Parallel()
 	fault, letGo := hangs("DeleteMessage", 2, 2) // the first is of the burial

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/queue/sqs"
 	"github.com/deskhand/deskhand/shared/queue/sqs/sqsfake"
@@ -259,31 +257,6 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-func TestTheHeartbeatKeepsASlowMessageHidden(t *testing.T) {
-	t.Parallel()
-	var fake sqsfake.Server
-	q, _ := serve(t, &fake)
-	q.Visibility, q.Timeout = 3*time.Second, patience
-	calls := make(chan string, 10)
-	receive(t, q, func(ctx context.Context, m queue.Message) error {
-		calls <- m.ID
-		if m.ID == "slow" { // for two and a half visibilities
-			select {
-			case <-time.After(7500 * time.Millisecond):
-			case <-ctx.Done():
-				t.Errorf("the handler's time is up: %v", ctx.Err())
-			}
-			calls <- "slow has ended"
-		}
-		return nil
-	})
-	send(t, q, message("slow"))
-	got := []string{<-calls, <-calls}
-	if diff := cmp.Diff([]string{"slow", "slow has ended"}, got); diff != "" {
-		t.Errorf("calls (-want +got):\n%s", diff)
-	}
 }
 
 func TestAMessageThatSQSGaveUpHasAReason(t *testing.T) {

@@ -77,11 +77,16 @@ func open(url string) (*sqs.Queue, error) {
 // serve starts the fake with the queue and its dead-letter queue.
 func serve(t testing.TB, fake *sqsfake.Server) (q *sqs.Queue, url string) {
 	t.Helper()
-	fake.Create("enhancement-dead", sqsfake.Settings{})
-	fake.Create("enhancement", sqsfake.Settings{DeadLetters: "enhancement-dead", MaxReceives: 10})
+	prepare(fake)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
 	return mustOpen(t, server.URL), server.URL
+}
+
+// prepare makes the queue and its dead-letter queue.
+func prepare(fake *sqsfake.Server) {
+	fake.Create("enhancement-dead", sqsfake.Settings{})
+	fake.Create("enhancement", sqsfake.Settings{DeadLetters: "enhancement-dead", MaxReceives: 10})
 }
 
 func mustOpen(t testing.TB, url string) *sqs.Queue {

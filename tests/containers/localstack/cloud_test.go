@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -24,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/deskhand/deskhand/localstack/lambdaruntime"
 )
 
 // region is where everything is made.
@@ -62,7 +63,7 @@ func run(m *testing.M) int {
 	defer func() { _ = os.RemoveAll(bootstraps) }()
 	tried := make(chan string, 1) // while the functions are built
 	go func() { tried <- probe(ctx, lambda.NewFromConfig(sdk)) }()
-	build()
+	build(ctx)
 	incapable = <-tried
 	does := "its REST API calls its own Lambda, which runs the built functions"
 	if incapable != "" {
@@ -88,17 +89,13 @@ func awsEnvironment() map[string]string {
 
 // build builds the functions as they are deployed, for this machine, and the
 // operator's command.
-func build() {
+func build(ctx context.Context) {
 	files := map[string]string{"./cmd/deskhand": filepath.Join(bootstraps, "deskhand")}
 	for _, name := range []string{"webhook", "enhance", "admin", "migrate"} {
 		files["./functions/"+name] = bootstrap(name)
 	}
 	for name, file := range files {
-		c := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags=-s -w", "-o", file, name)
-		c.Dir, c.Env = "../../..", append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH) // the product's own module
-		if out, err := c.CombinedOutput(); err != nil {
-			panic(name + ": " + string(out))
-		}
+		must(lambdaruntime.Build(ctx, "../../..", name, runtime.GOARCH, file)) // the product's own module
 	}
 }
 

@@ -50,7 +50,7 @@ import (
 // LocalStack's Secrets Manager, and their sealing key is encrypted by its KMS.
 type installation struct {
 	t       *testing.T
-	env     map[string]string // of every function
+	env     map[string]string // of all functions together
 	owner   *pgxpool.Pool
 	secrets *secretsmanager.Client
 	lambda  *lambda.Client // LocalStack's, or one in front of our runtime
@@ -99,7 +99,7 @@ func (in *installation) keepSecrets(db pgtest.DB) {
 		"REDIS_URL": os.Getenv("VALKEY_TEST_URL"), "DATABASE_CONNS": "2",
 		"OPENAI_BASE_URL": serve(in.t, &llmtest.Server{}), "OPENAI_MODEL": llmtest.Model,
 	})
-	for variable, raw := range map[string]string{"DATABASE": db.AppURL, "DATABASE_OWNER": db.OwnerURL} {
+	for variable, raw := range map[string]string{"DATABASE": db.AppURL, "DATABASE_ADMIN": db.AdminURL, "DATABASE_OWNER": db.OwnerURL} {
 		u, err := url.Parse(raw)
 		check(in.t, err)
 		password, _ := u.User.Password()
@@ -107,6 +107,17 @@ func (in *installation) keepSecrets(db pgtest.DB) {
 		u.User = nil
 		in.env[variable+"_URL"] = u.String()
 	}
+}
+
+// of is the environment of one function: as the CDK app has it, admin and
+// migrate alone get what administers, and migrate alone what owns the schema.
+func (in *installation) of(name string) map[string]string {
+	env := maps.Clone(in.env)
+	maps.DeleteFunc(env, func(variable, _ string) bool {
+		return name != "migrate" && strings.HasPrefix(variable, "DATABASE_OWNER_") ||
+			name != "migrate" && name != "admin" && strings.HasPrefix(variable, "DATABASE_ADMIN_")
+	})
+	return env
 }
 
 // onLocalStack deploys to LocalStack's own Lambda.
@@ -117,7 +128,7 @@ func (in *installation) onLocalStack() {
 	for _, name := range []string{"migrate", "webhook", "enhance", "admin"} {
 		file, err := os.ReadFile(bootstrap(name))
 		check(in.t, err)
-		arn, err := create(in.t.Context(), in.lambda, name, file, in.env)
+		arn, err := create(in.t.Context(), in.lambda, name, file, in.of(name))
 		check(in.t, err)
 		arns[name] = arn
 	}
@@ -141,7 +152,7 @@ func (in *installation) onOurRuntime() {
 	functions := map[string]*lambdaruntime.Function{}
 	api := lambdaruntime.Service{}
 	for _, name := range []string{"migrate", "webhook", "enhance", "admin"} {
-		f := &lambdaruntime.Function{Name: name, Bootstrap: bootstrap(name), Env: in.env, Timeout: time.Minute, Output: in.log}
+		f := &lambdaruntime.Function{Name: name, Bootstrap: bootstrap(name), Env: in.of(name), Timeout: time.Minute, Output: in.log}
 		in.t.Cleanup(f.Close)
 		functions[name], api[name] = f, f
 	}

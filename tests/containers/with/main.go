@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -61,7 +62,7 @@ func run(args []string) (code int, err error) {
 		}
 		env, err := start(ctx, &containers)
 		if err != nil {
-			return 0, fmt.Errorf("start %s: %w", name, err)
+			return 0, fmt.Errorf("start %s: %w%s", name, err, containers.last())
 		}
 		cmd.Env = append(cmd.Env, env...)
 	}
@@ -72,6 +73,11 @@ func run(args []string) (code int, err error) {
 	return 0, err
 }
 
+const (
+	startLimit = 3 * time.Minute // of a container, on a busy machine
+	stopLimit  = 3 * time.Second
+)
+
 // quiet is a log of testcontainers that goes nowhere.
 type quiet struct{}
 
@@ -81,9 +87,27 @@ func (quiet) Printf(string, ...any) {}
 // group is the containers that have been started.
 type group []testcontainers.Container
 
+// last gives the last lines that the newest container has printed.
+func (g group) last() string {
+	if len(g) == 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	log, err := g[len(g)-1].Logs(ctx)
+	if err != nil {
+		return fmt.Sprintf("\n(and its log cannot be read: %v)", err)
+	}
+	defer func() { _ = log.Close() }()
+	text, _ := io.ReadAll(log) // what there is
+	lines := strings.Split(cmp.Or(strings.TrimSpace(string(text)), "nothing"), "\n")
+	return "\nThe container printed:\n" + strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+// end ends them. What they hold is worth nothing: they get little time.
 func (g group) end() {
 	for _, c := range g {
-		if err := testcontainers.TerminateContainer(c); err != nil {
+		if err := testcontainers.TerminateContainer(c, testcontainers.StopTimeout(stopLimit)); err != nil {
 			fmt.Fprintln(os.Stderr, "with: end a container:", err)
 		}
 	}
@@ -94,10 +118,18 @@ var services = map[string]func(context.Context, *group) ([]string, error){
 	"postgres": startPostgres, "valkey": startValkey, "localstack": startLocalStack,
 }
 
+// ready says when a container is, in place of the module's own seconds: on a
+// busy machine a start may take long.
+func ready(when ...wait.Strategy) testcontainers.CustomizeRequestOption {
+	return testcontainers.WithWaitStrategyAndDeadline(startLimit, when...)
+}
+
 // startPostgres starts a server for many tests at a time.
 func startPostgres(ctx context.Context, g *group) ([]string, error) {
 	c, err := postgres.Run(ctx, cmp.Or(os.Getenv("POSTGRES_IMAGE"), "postgres:17.6"),
-		postgres.BasicWaitStrategies(), testcontainers.WithCmdArgs("-c", "max_connections=500", "-c", "shared_buffers=128MB"))
+		ready(wait.ForLog("database system is ready to accept connections").WithOccurrence(2).WithStartupTimeout(startLimit), // it restarts once
+			wait.ForListeningPort("5432/tcp").WithStartupTimeout(startLimit)),
+		testcontainers.WithCmdArgs("-c", "max_connections=500", "-c", "shared_buffers=128MB"))
 	if c != nil {
 		*g = append(*g, c)
 	}
@@ -109,7 +141,8 @@ func startPostgres(ctx context.Context, g *group) ([]string, error) {
 }
 
 func startValkey(ctx context.Context, g *group) ([]string, error) {
-	c, err := redis.Run(ctx, cmp.Or(os.Getenv("VALKEY_IMAGE"), "valkey/valkey:8.1.3"))
+	c, err := redis.Run(ctx, cmp.Or(os.Getenv("VALKEY_IMAGE"), "valkey/valkey:8.1.3"),
+		ready(wait.ForListeningPort("6379/tcp").WithStartupTimeout(startLimit)))
 	if c != nil {
 		*g = append(*g, c)
 	}
@@ -128,7 +161,7 @@ func startLocalStack(ctx context.Context, g *group) ([]string, error) {
 		env["LOCALSTACK_AUTH_TOKEN"] = token
 	}
 	c, err := localstack.Run(ctx, cmp.Or(os.Getenv("LOCALSTACK_IMAGE"), "localstack/localstack:4.14.0"), testcontainers.WithEnv(env),
-		testcontainers.WithWaitStrategyAndDeadline(3*time.Minute, wait.ForHTTP("/_localstack/health").WithPort("4566/tcp")))
+		ready(wait.ForHTTP("/_localstack/health").WithPort("4566/tcp").WithStartupTimeout(startLimit)))
 	if c != nil {
 		*g = append(*g, c)
 	}

@@ -51,7 +51,7 @@ func (a *App) administers() error {
 func (a *App) Office() *admin.Office {
 	store := tenants.Office{Store: tenants.Store{DB: a.adminDB, Box: a.Tenants.Box}}
 	var sources []string
-	for _, s := range a.sources() {
+	for _, s := range a.evidenceFrom(a.db, time.Now) {
 		sources = append(sources, s.Name())
 	}
 	return &admin.Office{

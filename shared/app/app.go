@@ -151,7 +151,7 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Directory: a.watch.Current,
 		Open:      a.tools.open,
 		Ledger:    a.Ledger,
-		Sources:   a.sources(),
+		Sources:   a.evidenceFrom(a.db, time.Now),
 		Model:     a.model,
 		Policy:    queue.DefaultPolicy,
 		Now:       time.Now,
@@ -168,12 +168,14 @@ func (a *App) guard() ownership.Guard {
 	return ownership.Guard{Unmapped: unmapped.Store{DB: a.db}.Note, Audit: a.incident, Log: a.Log}
 }
 
-// sources are what notes are written from.
-func (a *App) sources() []evidence.Source {
+// evidenceFrom gives the sources that notes are written from, as of now.
+func (a *App) evidenceFrom(db *postgres.DB, now func() time.Time) []evidence.Source {
+	known := a.search()
+	known.DB = db
 	return []evidence.Source{
-		search.History{Store: a.search(), Now: time.Now},
-		search.Articles{Store: a.search(), Now: time.Now},
-		inventory.Source{Store: inventory.Store{DB: a.db}},
+		search.History{Store: known, Now: now},
+		search.Articles{Store: known, Now: now},
+		inventory.Source{Store: inventory.Store{DB: db}},
 	}
 }
 

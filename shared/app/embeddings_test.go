@@ -56,7 +56,7 @@ func past(t *testing.T, a *App) evidence.Query {
 
 func found(t *testing.T, a *App, q evidence.Query) []evidence.Item {
 	t.Helper()
-	items, err := a.sources()[0].Find(t.Context(), q)
+	items, err := a.evidenceFrom(a.db, time.Now)[0].Find(t.Context(), q)
 	if err != nil || len(items) == 0 || items[0].Ref != "1" {
 		t.Fatalf("found %+v, %v", items, err)
 	}

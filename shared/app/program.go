@@ -90,6 +90,7 @@ func (a *App) desk() *operator.Desk {
 		Open:      a.tools.open,
 		Import:    a.imported,
 		Past:      a.search(),
+		Preview:   a.preview,
 		Trail:     a.exportTrail,
 		Export:    a.export,
 		Erase:     a.erase,

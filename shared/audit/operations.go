@@ -28,6 +28,7 @@ const (
 	TokenAdded           Operation = "token_added"
 	TokenRevoked         Operation = "token_revoked"
 	HistoryImported      Operation = "history_imported"
+	HistoryPreviewed     Operation = "history_previewed"
 	TrailExported        Operation = "trail_exported"
 	TenantExported       Operation = "tenant_exported"
 	TenantErased         Operation = "tenant_erased"
@@ -62,6 +63,7 @@ var Operations = []Recorded{
 	{TokenAdded, []Status{Success}, "an API token was made; of one for all tenants the trail of the installation tells"},
 	{TokenRevoked, []Status{Success}, "an API token was ended; likewise"},
 	{HistoryImported, []Status{Success, Failure}, "past tickets were imported"},
+	{HistoryPreviewed, []Status{Success}, "somebody was given a page of past tickets and of what would have been shown for them"},
 	{TrailExported, []Status{Success}, "somebody was given the audit trail"},
 	{TenantExported, []Status{Started, Success}, "somebody asked for a copy of all rows of the tenant, and was given it whole"},
 	{TenantErased, []Status{Success}, "the tenant was erased: in the log, and in the table `erasures` without its name, for its own trail is gone with it"},

@@ -31,6 +31,7 @@ type world struct {
 	queue     fakeQueue
 	rights    rights
 	past      past
+	looking   looking
 	counter   counter
 	span      catalogue.Span
 	importErr error
@@ -124,6 +125,7 @@ func (w *world) program() *cli.Program {
 			w.counter.extend(w, d)
 			w.rights.extend(d)
 			w.past.extend(d)
+			w.looking.extend(d)
 			return d, nil
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },

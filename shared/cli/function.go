@@ -25,7 +25,7 @@ var elsewhere = map[string]string{
 	"tenant test": "", "tenant export": "", "tenant erase": "",
 	"token add": "", "token list": "", "token revoke": "",
 	"queue depth": "", "queue peek": "", "queue redrive": "", "queue purge": "",
-	"audit export": "", "smoke": "",
+	"audit export": "", "preview": "", "smoke": "",
 
 	"serve":          "a function runs only while it is asked something",
 	"migrate":        "invoke the function migrate, which every deployment does: aws lambda invoke --function-name MIGRATE out.json",
@@ -62,7 +62,7 @@ func (p *Program) dispatch(ctx context.Context, command *kong.Context, given *co
 // here: it reads WEBHOOK_SECRET, files and standard input, prints, and writes
 // files.
 func (p *Program) order(ctx context.Context, given *commands, path string, args []string) (int, error) {
-	create := func(string) (io.WriteCloser, error) { return nil, errors.New("this command writes no files") }
+	put := func(string, []byte) error { return errors.New("this command writes no files") }
 	switch path {
 	case "tenant add":
 		values, err := p.fields(given.Tenant.Add.Set)
@@ -74,10 +74,16 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 			args = withFlag(args, "--set="+name+"="+values[name])
 		}
 	case "tenant export":
-		var err error
-		if create, err = p.folder(given.Tenant.Export.Out); err != nil {
+		create, err := p.folder(given.Tenant.Export.Out)
+		if err != nil {
 			return operator.ExitError, err
 		}
+		put = func(name string, content []byte) error { return write(create, name, content) }
+	case "preview":
+		if err := given.Preview.free(); err != nil {
+			return operator.ExitError, err
+		}
+		put = func(_ string, content []byte) error { return given.Preview.save(content) }
 	}
 	if p.Call == nil {
 		return operator.ExitError, errors.New("this program calls no functions: deskhand --function does")
@@ -90,7 +96,7 @@ func (p *Program) order(ctx context.Context, given *commands, path string, args 
 		return operator.ExitError, err
 	}
 	for name, content := range answer.Files {
-		if err := write(create, name, content); err != nil {
+		if err := put(name, content); err != nil {
 			return operator.ExitError, err
 		}
 	}

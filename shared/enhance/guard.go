@@ -63,6 +63,15 @@ func (e *Enhancer) withoutDecoys(ctx context.Context, ev ticket.Event, b evidenc
 	return b, nil
 }
 
+// Evidence gives what a note on a ticket would be written from. It raises the
+// alarms that a note would, and writes nothing else. A source that does not
+// answer is a gap.
+func (e *Enhancer) Evidence(ctx context.Context, who tenant.Tenant, connection string, t ticket.Ticket) (evidence.Bundle, error) {
+	c := client{tenant: who, connection: tenant.Connection{ID: connection}}
+	ev := ticket.Event{Ref: ticket.Ref{Tenant: who.ID, Connection: connection, Key: t.Key}}
+	return e.gather(ctx, c, ev, t)
+}
+
 // Probe looks for the decoys of all tenants as one of them, in every source. It
 // must find the tenant's own ticket, article and system, and no other: another
 // tenant's is a security event, and a probe that finds nothing proves nothing.

@@ -19,7 +19,15 @@ import (
 
 // DB is a pool of connections as app_user, or as admin_user. SQL on tenant data goes through
 // InTenant; Pool itself is for what belongs to no tenant.
-type DB struct{ Pool *pgxpool.Pool }
+type DB struct {
+	Pool *pgxpool.Pool
+
+	readOnly bool
+}
+
+// ReadOnly gives the same pool, with transactions of a tenant in which the server
+// refuses to write.
+func (db *DB) ReadOnly() *DB { return &DB{Pool: db.Pool, readOnly: true} }
 
 // The limits of every session, where the URL does not set others. No query of
 // the product takes seconds, so what does is broken and must not hold a
@@ -99,6 +107,9 @@ func (db *DB) InTenant(ctx context.Context, id tenant.ID, fn func(pgx.Tx) error)
 		return fmt.Errorf("postgres: begin: %w", err)
 	}
 	begin := fmt.Sprintf("BEGIN; SET LOCAL app.tenant = '%s'", id)
+	if db.readOnly {
+		begin = fmt.Sprintf("BEGIN READ ONLY; SET LOCAL app.tenant = '%s'", id)
+	}
 	return pgx.BeginTxFunc(ctx, db.Pool, pgx.TxOptions{BeginQuery: begin}, fn)
 }
 

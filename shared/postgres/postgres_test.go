@@ -121,6 +121,33 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestAReadOnlyTransactionWritesNothing(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.AddTenants(t, "acme", "globex")
+	admin := db.Admin(t)
+	var names []string
+	err := admin.ReadOnly().InTenant(t.Context(), "acme", func(tx pgx.Tx) error {
+		rows, err := tx.Query(t.Context(), "SELECT name FROM tenant_configs")
+		if err == nil {
+			names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	})
+	if err != nil || len(names) != 1 || names[0] != "acme" {
+		t.Errorf("read %q, %v", names, err)
+	}
+	for name, db := range map[string]*postgres.DB{"read only": admin.ReadOnly(), "": admin} {
+		err := db.InTenant(t.Context(), "acme", func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "UPDATE tenant_configs SET name = 'changed'")
+			return err
+		})
+		if refused := err != nil && strings.Contains(err.Error(), "25006"); refused != (name != "") { // read_only_sql_transaction
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestHostileTenantIDsAreRefused(t *testing.T) {
 	t.Parallel()
 	app := pgtest.New(t).App(t)

@@ -47,7 +47,7 @@ func (h History) Find(ctx context.Context, q evidence.Query) (items []evidence.I
 		if err != nil {
 			return err
 		}
-		citations, err := cited(ctx, ask.tx, citedTickets, found.Docs())
+		citations, err := ask.cited(ctx, citedTickets, found.Docs())
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.
 		if err != nil {
 			return err
 		}
-		citations, err := cited(ctx, ask.tx, citedArticles, solved.Docs())
+		citations, err := ask.cited(ctx, citedArticles, solved.Docs())
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ const systemsNamed = `SELECT DISTINCT name FROM systems WHERE name = ANY($1)`
 const findTickets = `
 SELECT id, coalesce(nullif(number, ''), ticket_id), subject, left(description, $2), resolution, url,
     created_at, resolved_date, status, requester, site
-FROM ticket_history WHERE id = ANY($1) AND (resolved_date IS NULL OR resolved_date <= $3)`
+FROM ticket_history WHERE id = ANY($1) AND (resolved_date IS NULL OR resolved_date <= $3) AND NOT (connection_id = $4 AND ticket_id = $5)`
 
 // cases reads the tickets of the hits and judges them.
 func (a asking) cases(ctx context.Context, hits []retrieval.Hit) ([]evidence.Item, error) {
@@ -176,7 +176,7 @@ func (a asking) cases(ctx context.Context, hits []retrieval.Hit) ([]evidence.Ite
 		asked.Systems, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	batch.Queue(findTickets, docs(hits), comparedSize, a.now).Query(func(rows pgx.Rows) error {
+	batch.Queue(findTickets, docs(hits), comparedSize, a.now, a.query.Connection, clean(t.Key, maxLine)).Query(func(rows pgx.Rows) error {
 		return a.eachPast(rows, func(id int64, p pastTicket) {
 			p.Systems = common(asked.Systems, p.Terms)
 			past[id] = p

@@ -96,6 +96,9 @@ func Cosine(a, b []float32) float64 {
 	return sum
 }
 
+// zero is the byte that stands for 0 in a packed vector.
+const zero = 128
+
 // Pack gives a vector as bytes for storing: a scale, and one byte for each
 // dimension, which costs no measurable quality.
 func Pack(v []float32) []byte {
@@ -108,7 +111,7 @@ func Pack(v []float32) []byte {
 	}
 	packed := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(v)), math.Float32bits(largest/127))
 	for _, x := range v {
-		packed = append(packed, byte(int8(math.Round(float64(x/max(largest, math.SmallestNonzeroFloat32)*127)))))
+		packed = append(packed, byte(zero+math.Round(float64(x/max(largest, math.SmallestNonzeroFloat32)*127))))
 	}
 	return packed
 }
@@ -121,7 +124,7 @@ func Unpack(packed []byte) []float32 {
 	scale := math.Float32frombits(binary.LittleEndian.Uint32(packed))
 	v := make([]float32, len(packed)-4)
 	for j, x := range packed[4:] {
-		v[j] = float32(int8(x)) * scale
+		v[j] = float32(int(x)-zero) * scale
 	}
 	return v
 }
@@ -134,12 +137,12 @@ type matrix struct {
 }
 
 type cell struct {
-	term  int32
+	term  int
 	value float32
 }
 
 func newMatrix(documents iter.Seq[[]Term]) matrix {
-	number := map[string]int32{}
+	number := map[string]int{}
 	var with []int
 	var rows [][]cell
 	for terms := range documents {
@@ -147,7 +150,7 @@ func newMatrix(documents iter.Seq[[]Term]) matrix {
 		for i, t := range terms {
 			n, ok := number[t.Text]
 			if !ok {
-				n = int32(len(with))
+				n = len(with)
 				number[t.Text] = n
 				with = append(with, 0)
 			}
@@ -163,17 +166,17 @@ func newMatrix(documents iter.Seq[[]Term]) matrix {
 
 // chosen keeps the terms that most documents share, but neither what nearly all
 // share nor what hardly any do, and weighs them by rarity.
-func (x matrix) chosen(number map[string]int32, with []int) matrix {
+func (x matrix) chosen(number map[string]int, with []int) matrix {
 	names := slices.SortedFunc(maps.Keys(number), func(a, b string) int {
 		return cmp.Or(cmp.Compare(with[number[b]], with[number[a]]), cmp.Compare(a, b))
 	})
-	place := make([]int32, len(with))
+	place := make([]int, len(with))
 	for _, name := range names {
 		n := number[name]
 		if place[n] = -1; with[n] < minWith || with[n] > len(x.rows)/2 || len(x.terms) == maxVocabulary {
 			continue
 		}
-		place[n] = int32(len(x.terms))
+		place[n] = len(x.terms)
 		x.terms = append(x.terms, name)
 		x.rarity = append(x.rarity, float32(math.Log1p(float64(len(x.rows)-with[n])/float64(with[n]))))
 	}

@@ -13,7 +13,8 @@ import (
 // Dimensions is how many latent factors are learnt.
 const Dimensions = 100
 
-// The limits of what is learnt from: about two seconds of one core, 10 MB.
+// The limits of what is learnt from: a few seconds of one core, and less than
+// 100 MB.
 const (
 	MaxLearnt     = 20_000 // documents
 	maxVocabulary = 20_000 // terms

@@ -121,10 +121,11 @@ INSERT INTO term_vectors (tenant_id, space, term, vector)
 SELECT $1, $2, * FROM unnest($3::text[], $4::bytea[])
 ON CONFLICT (tenant_id, space, term) DO UPDATE SET vector = EXCLUDED.vector`
 
-// factors learns them anew, if that is due.
+// factors learns them anew, if that is due. The texts are read first: what takes
+// seconds to compute must not keep a transaction open.
 func (l learning) factors(ctx context.Context) error {
 	var active int64
-	var learnt retrieval.Factors
+	var texts [][]retrieval.Term
 	err := l.DB.InTenant(ctx, l.tenant, func(tx pgx.Tx) error {
 		var due bool
 		rows, err := tx.Query(ctx, factorsDue, ticketCorpus, retrieval.Dimensions)
@@ -137,17 +138,19 @@ func (l learning) factors(ctx context.Context) error {
 		if rows, err = tx.Query(ctx, newestTexts, retrieval.MaxLearnt); err != nil {
 			return err
 		}
-		learnt = retrieval.Learn(func(yield func([]retrieval.Term) bool) {
-			var subject, description, resolution string
-			_, err = pgx.ForEachRow(rows, []any{&subject, &description, &resolution}, func() error {
-				yield(retrieval.Terms(subject, description, resolution))
-				return nil
-			})
+		var subject, description, resolution string
+		_, err = pgx.ForEachRow(rows, []any{&subject, &description, &resolution}, func() error {
+			texts = append(texts, retrieval.Terms(subject, description, resolution))
+			return nil
 		})
 		return err
 	})
-	if err != nil || learnt == nil {
+	if err != nil {
 		return err
+	}
+	learnt := retrieval.Learn(slices.Values(texts))
+	if learnt == nil {
+		return nil
 	}
 	next := active + 1
 	return l.DB.InTenant(ctx, l.tenant, func(tx pgx.Tx) error {

@@ -211,11 +211,11 @@ func TestAReceiverOutlivesAnOutageOfEveryCall(t *testing.T) {
 	q.Log = slog.New(slog.NewTextHandler(&log, nil))
 	q.Visibility = time.Second
 	started, finish := make(chan int, 10), make(chan struct{})
-	calls := 0 // one message, so one handler at a time
+	var calls atomic.Int32
 	receive(t, q, func(context.Context, queue.Message) error {
-		calls++
-		started <- calls
-		if calls == 1 {
+		call := int(calls.Add(1))
+		started <- call
+		if call == 1 {
 			<-finish
 		}
 		return nil

@@ -82,10 +82,10 @@ func headline(b briefing) []string {
 	var look []string
 	if len(systems) > 0 {
 		role, _, _ := strings.Cut(systems[0].Text, ",")
-		look = append(look, "**"+escape(systems[0].Ref)+"** ("+escape(cut(role, 4))+")")
+		look = append(look, "**"+escape(cut(systems[0].Ref, 2))+"** ("+escape(cut(role, 3))+")")
 	}
 	if len(articles) > 0 {
-		look = append(look, "article "+link(cut(articles[0].Title, 6), articles[0].URL))
+		look = append(look, "article "+link(cut(articles[0].Title, 4), articles[0].URL))
 	}
 	second := ""
 	if len(look) > 0 {
@@ -98,8 +98,14 @@ func headline(b briefing) []string {
 		if it.Possibly {
 			seen = "Possibly related"
 		}
-		first = fmt.Sprintf("**%s:** %s%s%s: %s. **Solved by:** ", seen, link("#"+it.Ref, it.URL), ago(b.now, it.When), known(it, 2), escape(title(it.Title, 8)))
-		first += escape(gist(it.Text, maxHeadline-words(first)-words(second)-1)) // 1 for the ellipsis
+		// What is known of it gives way to what solved it, and so does the title.
+		for give := 0; give <= 6; give += 2 {
+			first = fmt.Sprintf("**%s:** %s%s%s: %s. **Solved by:** ", seen, link("#"+cut(it.Ref, 1), it.URL), ago(b.now, it.When), known(it, 2-give/2), escape(title(it.Title, 8-give)))
+			if room := maxHeadline - words(first) - words(second) - 1; room >= 8 || give == 6 { // 1 for the ellipsis
+				first += escape(gist(it.Text, max(room, 0)))
+				break
+			}
+		}
 	}
 	if second == "" {
 		return []string{first}
@@ -123,7 +129,7 @@ func telling(past []evidence.Item) evidence.Item {
 // ", same site, held 21 days".
 func known(it evidence.Item, few int) string {
 	text := ""
-	for _, fact := range it.Facts[:min(len(it.Facts), few)] {
+	for _, fact := range it.Facts[:max(min(len(it.Facts), few), 0)] {
 		text += ", " + escape(fact)
 	}
 	return text

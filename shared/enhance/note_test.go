@@ -108,7 +108,8 @@ func TestANoteIsShortAndOnlyOurMarkUpIsInIt(t *testing.T) {
 			kind := rapid.SampledFrom([]evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}).Draw(t, "kind")
 			text := strings.Join(hostile.Draw(t, "text"), " ")
 			b.bundle.Items = append(b.bundle.Items, evidence.Item{
-				Kind: kind, Ref: "1", Title: cut(text, 20), Text: text, Facts: strings.Split(cut(text, 12), " "),
+				Kind: kind, Ref: "1", Title: cut(text, 20), Text: text, Facts: rapid.SliceOfN(rapid.SampledFrom([]string{"same site", "held 21 days", "12 tickets like this in 30 days in the same place", "<b>", "where 2 similar tickets pointed to"}), 0, 5).Draw(t, "facts"),
+				When:     rapid.SampledFrom([]time.Time{{}, noteTime, noteTime.AddDate(-2, 0, 0)}).Draw(t, "when"),
 				Possibly: rapid.Bool().Draw(t, "possibly"), URL: rapid.SampledFrom([]string{"", "https://sdp.example/1", "javascript:alert(1)", "https://x.example/)(y"}).Draw(t, "url"),
 			})
 		}

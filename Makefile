@@ -60,7 +60,7 @@ restore-drill: ## Dump, destroy, restore, compare every row, smoke: the commands
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
 	@$(GO) run ./tests/cost > .cost.md && mv .cost.md docs/cost.md
-	@$(GO) test ./shared/prompt ./shared/enhance ./shared/admin ./shared/audit ./shared/preview/page -run Golden -update > /dev/null && echo "generated files are written"
+	@$(GO) test ./shared/prompt ./shared/note ./shared/admin ./shared/audit ./shared/preview/page -run Golden -update > /dev/null && echo "generated files are written"
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"

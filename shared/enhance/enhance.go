@@ -14,6 +14,7 @@ import (
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/note"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/receipts"
@@ -68,7 +69,7 @@ type draft struct {
 	checked receipts.Checked
 	model   string
 	usage   llm.Usage
-	missing string // why the note is written from the evidence alone; "" where it is not
+	missing note.Missing
 }
 
 // Enhance puts the note on the ticket of ev, or says by its error what is to
@@ -102,7 +103,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	if record.Skipped = e.skip(ctx, c, t, attempt); record.Skipped != "" {
 		return e.finish(ctx, attempt, record)
 	}
-	if err := e.write(ctx, c, ev, briefing{ticket: t, told: told}, &record); err != nil {
+	if err := e.write(ctx, c, ev, note.Briefing{Ticket: t, Told: told}, &record); err != nil {
 		return e.fail(ctx, attempt, record, judge, err)
 	}
 	if !record.Shadow {
@@ -121,20 +122,22 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 // write gathers the evidence, asks the model, and writes the note into the
 // record. An error leaves a record without text: what may be another tenant's
 // is not stored with this one.
-func (e *Enhancer) write(ctx context.Context, c client, ev ticket.Event, b briefing, r *Enhancement) (err error) {
-	if b.bundle, err = e.gather(ctx, c, ev, b.ticket); err != nil {
+func (e *Enhancer) write(ctx context.Context, c client, ev ticket.Event, b note.Briefing, r *Enhancement) (err error) {
+	if b.Bundle, err = e.gather(ctx, c, ev, b.Ticket); err != nil {
 		return err
 	}
-	if b.draft, err = e.ask(ctx, c, ev, b.ticket, b.bundle); err != nil {
+	d, err := e.ask(ctx, c, ev, b.Ticket, b.Bundle)
+	if err != nil {
 		return err
 	}
-	b.marker, b.now = ev.Ref.Marker(), e.Now()
-	note := compose(b)
-	if err := e.noForeign(ctx, ev, "the note", note); err != nil {
+	b.Checked, b.Model, b.Missing = d.checked, d.model, d.missing
+	b.Marker, b.Now, b.Language = ev.Ref.Marker(), e.Now(), c.tenant.Settings.Language
+	text := note.Write(b)
+	if err := e.noForeign(ctx, ev, "the note", text); err != nil {
 		return err
 	}
-	r.Bundle, r.Note = b.bundle, note
-	r.Model, r.Usage, r.EvidenceOnly = b.draft.model, b.draft.usage, b.draft.missing != ""
+	r.Bundle, r.Note = b.Bundle, text
+	r.Model, r.Usage, r.EvidenceOnly = d.model, d.usage, d.missing != note.Nothing
 	return nil
 }
 
@@ -229,24 +232,6 @@ func (e *Enhancer) underItsKey(ctx context.Context, a Attempt, r Enhancement, ju
 	}
 	r.Skipped = "done as job " + ev.Job + ", ticket " + ev.Ref.Key
 	return e.finish(ctx, a, r)
-}
-
-// skip gives the reason why the ticket needs no note, or "", and counts it.
-func (e *Enhancer) skip(ctx context.Context, c client, t ticket.Ticket, a Attempt) (reason string) {
-	rule := c.tenant.Settings.SkippedBy(t.Field)
-	var kind string
-	switch {
-	case t.Closed:
-		kind, reason = "closed", "the ticket is closed"
-	case rule != "":
-		kind, reason = "rule", "the tenant's rule "+rule
-	case a.Revision == t.Revision() && !a.Posting:
-		kind, reason = "unchanged", "the ticket did not change since its last note"
-	default:
-		return ""
-	}
-	metric.EnhancementsSkipped.Add(ctx, 1, metric.With(metric.Tenant(string(c.tenant.ID)), metric.Reason(kind)))
-	return reason
 }
 
 // gather asks the tenant's sources. Evidence with another tenant's canary is

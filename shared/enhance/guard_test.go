@@ -12,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/canary"
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/note"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -40,7 +41,7 @@ type guarded struct {
 
 func newGuarded() *guarded {
 	g := &guarded{account: "Acme GmbH", dir: tenant.Directory{
-		Loaded:  noteTime,
+		Loaded:  time.Date(2026, 3, 22, 12, 0, 0, 0, time.UTC),
 		Tenants: map[tenant.ID]tenant.Tenant{"acme": {ID: "acme"}, "globex": {ID: "globex"}},
 		Connections: map[string]tenant.Connection{
 			"msp": {ID: "msp", Tool: "jira", Routes: map[string]tenant.ID{"Acme GmbH": "acme", "Globex": "globex"}},
@@ -50,7 +51,7 @@ func newGuarded() *guarded {
 	g.Enhancer = Enhancer{
 		Directory: func() tenant.Directory { return g.dir },
 		Open:      func(tenant.Connection) (ticketing.Tool, error) { return g, nil },
-		Sources:   []evidence.Source{g}, Model: g, Now: func() time.Time { return noteTime },
+		Sources:   []evidence.Source{g}, Model: g, Now: func() time.Time { return time.Date(2026, 3, 22, 12, 0, 0, 0, time.UTC) },
 		Log: slog.New(slog.NewTextHandler(&g.log, nil)),
 		Whose: func(_ context.Context, tokens []string) (map[string]tenant.ID, error) {
 			owners := map[string]tenant.ID{}
@@ -138,7 +139,7 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 			g.items, g.reply = c.items, c.reply
 			var r Enhancement
 			who := client{tenant: g.dir.Tenants["acme"], connection: g.dir.Connections["msp"], tool: g}
-			err := g.write(t.Context(), who, eventOn("msp"), briefing{ticket: ticket.Ticket{Key: "7", Subject: "Printer", Description: c.ticket}}, &r)
+			err := g.write(t.Context(), who, eventOn("msp"), note.Briefing{Ticket: ticket.Ticket{Key: "7", Subject: "Printer", Description: c.ticket}}, &r)
 			if g.asked != c.asked {
 				t.Errorf("the model was asked %d times", g.asked)
 			}
@@ -268,7 +269,7 @@ func TestATenantThatIsNewToThisProcessIsWaitedFor(t *testing.T) {
 		for since, want := range map[time.Duration]queue.Action{time.Second: queue.Again, 0: queue.Again, -time.Minute: queue.Done} {
 			ev.Received = g.dir.Loaded.Add(since)
 			_, err := g.client(ev)
-			if v := queue.DefaultPolicy.Decide(queue.Message{Sent: noteTime}, err, noteTime); err == nil || v.Action != want || v.Failed {
+			if v := queue.DefaultPolicy.Decide(queue.Message{Sent: time.Date(2026, 3, 22, 12, 0, 0, 0, time.UTC)}, err, time.Date(2026, 3, 22, 12, 0, 0, 0, time.UTC)); err == nil || v.Action != want || v.Failed {
 				t.Errorf("no %s, an event %s after the directory was read: %+v, %v", name, since, v, err)
 			}
 		}

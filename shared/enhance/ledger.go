@@ -36,13 +36,14 @@ type Enhancement struct {
 	Note         string // Markdown
 	Bundle       evidence.Bundle
 	Model        string
-	Usage        llm.Usage
+	Usage        llm.Usage // of all calls
+	Run          Run
 }
 
 // withoutText is the record without what was found and written: the tenant that
 // it is stored with may not be the one whose it is.
 func (e Enhancement) withoutText() Enhancement {
-	e.Bundle, e.Note = evidence.Bundle{}, ""
+	e.Bundle, e.Note, e.Run = evidence.Bundle{}, "", Run{}
 	return e
 }
 

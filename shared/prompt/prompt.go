@@ -35,6 +35,9 @@ const (
 	maxTokens   = 1000 // of the answer: 350 words, in any language
 )
 
+// Version names the wording of the prompt in run records. It changes with it.
+const Version = "1"
+
 // Input is what a request is made of. The texts are already redacted.
 type Input struct {
 	Ticket   ticket.Ticket

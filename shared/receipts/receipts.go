@@ -46,7 +46,31 @@ type Checked struct {
 	Claims  int // that the draft made
 	Sourced int // that are in Sections
 	Removed int
+	// Verdicts has one for each claim that the draft made, in its order.
+	Verdicts []Verdict
 }
+
+// Verdict is what became of one claim of the draft.
+type Verdict struct {
+	Section string   `json:"section"` // one of Headings
+	Text    string   `json:"text"`
+	Cites   []string `json:"cites,omitempty"` // as the draft has them
+	Outcome Outcome  `json:"outcome"`
+	Why     string   `json:"why,omitempty"` // for the operator: "cites T9, which is no evidence of this job"
+}
+
+// Outcome is kept, general or removed.
+type Outcome string
+
+// The outcomes.
+const (
+	Kept      Outcome = "kept"    // in Sections
+	IsGeneral Outcome = "general" // in General
+	Removed   Outcome = "removed"
+)
+
+// Version names the rules of this package in run records. It changes with them.
+const Version = "1"
 
 // Check reads the draft of a briefing. A claim is a bullet, or the run of
 // sentences up to a citation. It stays where it cites at least one item of the

@@ -19,6 +19,8 @@ const (
 	maxPerMinute   = 100_000
 	maxStatuses    = 20
 	maxDailyTokens = 1_000_000_000
+	maxUSD         = 1_000_000
+	maxFallbacks   = 3
 )
 
 // defaultRecencyDays was measured (docs/retrieval.md).
@@ -59,6 +61,13 @@ func (s Settings) Check(sources []string) error {
 		want(short(status) && strings.TrimSpace(status) != "" && !strings.Contains(status, ","), "closed_statuses", "names without commas")
 	}
 	want(s.DailyTokens >= 0 && s.DailyTokens <= maxDailyTokens, "daily_tokens", fmt.Sprintf("0 to %d", maxDailyTokens))
+	for name, usd := range map[string]float64{"daily_usd": s.DailyUSD, "monthly_usd": s.MonthlyUSD} {
+		want(usd >= 0 && usd <= maxUSD, name, fmt.Sprintf("0 to %d", maxUSD))
+	}
+	want(len(s.Fallbacks) <= maxFallbacks, "fallback_models", fmt.Sprintf("at most %d models", maxFallbacks))
+	for _, model := range s.Fallbacks {
+		want(short(model) && strings.TrimSpace(model) != "", "fallback_models", fmt.Sprintf("names of models, at most %d characters each", maxSetting))
+	}
 	_, err := s.Networks()
 	return errors.Join(append(errs, s.checkRules(), err)...)
 }
@@ -104,6 +113,12 @@ func (s *Settings) Set(name, text string) error {
 			return fmt.Errorf("%s: want a number", name)
 		}
 		field.SetInt(int64(n))
+	case reflect.Float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil && text != "" {
+			return fmt.Errorf("%s: want a number", name)
+		}
+		field.SetFloat(n)
 	default: // names
 		var list []string
 		between := ","

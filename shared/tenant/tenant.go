@@ -61,6 +61,12 @@ type Settings struct {
 	Skip              []string `json:"skip,omitempty" doc:"Tickets that get no note: rules like subject:Out of office* or requester:mailer-daemon@*. The field is subject, requester (name or address), status, priority or site; the pattern is the whole field in any case of letters, where * is any text and ? one character. At most 50."`
 	ModelRules        []string `json:"model_rules,omitempty" doc:"Other models for tickets of a priority: rules like priority:High=openai/gpt-4o, patterns as for skip. The first that matches decides; none: model. At most 50."`
 	DailyTokens       int      `json:"daily_tokens,omitempty" doc:"Tokens of the model a day (UTC) after which notes are written from the evidence alone, and say so; 0: no limit. The call that passes it is still made."`
+	DailyUSD          float64  `json:"daily_usd,omitempty" doc:"US dollars that the model may cost a day (UTC); then notes are written from the evidence alone, and say so. 0: no limit."`
+	MonthlyUSD        float64  `json:"monthly_usd,omitempty" doc:"The same for a calendar month (UTC)."`
+	Fallbacks         []string `json:"fallback_models,omitempty" doc:"Models that are asked in turn where the one before does not answer. At most 3."`
+	KeepNoise         bool     `json:"keep_noise,omitempty" doc:"Also write notes on automatic replies, bounces and empty tickets, which are left out otherwise."`
+	QuietWhenAssigned bool     `json:"quiet_when_assigned,omitempty" doc:"Write nothing where a technician already has the ticket in work: it is assigned, and somebody has answered or changed its status."`
+	NoFeedback        bool     `json:"no_feedback,omitempty" doc:"Leave out the links at the foot of a note by which technicians vote."`
 	AllowedNetworks   []string `json:"allowed_networks,omitempty" doc:"Networks (10.1.0.0/16) besides public addresses where the tenant's tools may be; none: public addresses only. Only an administrator of all tenants may change it."`
 }
 

@@ -202,7 +202,7 @@ func TestThereIsANoteWhateverTheModelDoes(t *testing.T) {
 		want    string
 	}{
 		"garbage":   {[]llmtest.Answer{llmtest.Garbage(), llmtest.Garbage()}, "evidence alone"},
-		"down":      {[]llmtest.Answer{llmtest.Status(503, "overloaded"), llmtest.Status(503, "overloaded")}, "did not answer in 2 tries"},
+		"down":      {[]llmtest.Answer{llmtest.Status(503, "overloaded"), llmtest.Status(503, "overloaded")}, "model did not answer"},
 		"one slip":  {[]llmtest.Answer{llmtest.Status(500, "oops")}, "claims"},
 		"rejected":  {[]llmtest.Answer{llmtest.Status(401, "bad key")}, "rejects our requests"},
 		"empty":     {[]llmtest.Answer{llmtest.Empty()}, "gave no answer"},

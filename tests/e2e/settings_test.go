@@ -116,7 +116,7 @@ func TestATenantsOwnStatusesSayWhatIsSolved(t *testing.T) {
 func TestATenantOverItsTokensGetsNotesFromTheEvidence(t *testing.T) {
 	t.Parallel()
 	w := configured(t, "daily_tokens=1")
-	const usedUp = "tokens for today are used up"
+	const usedUp = "budget is used up"
 	note := func(id tenant.ID, subject string) string {
 		key := w.desks[id].AddTicket(ticket.Ticket{Subject: subject, Description: "The printer hangs.", Status: "Open"})
 		w.ended(w.created(id, key))

@@ -1,4 +1,7 @@
-package enhance
+// Package note writes the internal note for a ticket, as Markdown of our own:
+// two lines that say what matters, four sections, and a foot by which it can be
+// checked. It is pure: the same briefing gives the same note. Start with Write.
+package note
 
 import (
 	"fmt"
@@ -12,18 +15,59 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
+// reasons are the Missing in words.
+var reasons = map[Missing]string{
+	NoModel:     "no language model is configured",
+	Pending:     "the language model is still being asked",
+	Unanswered:  "the language model did not answer",
+	Rejected:    "the language model's endpoint rejects our requests",
+	Empty:       "the language model gave no answer",
+	Unsupported: "the language model's answer had no claim that the evidence supports",
+	OverBudget:  "the language model's budget is used up",
+}
+
 // MaxWords is how many visible words a note has at most (story 2.9).
 const MaxWords = 500
 
-// briefing is everything that a note is written from.
-type briefing struct {
-	ticket ticket.Ticket
-	told   bool // the webhook's text stood in for the ticket
-	bundle evidence.Bundle
-	draft  draft
-	marker string
-	now    time.Time
+// Briefing is everything that a note is written from.
+type Briefing struct {
+	Ticket ticket.Ticket
+	Told   bool // the webhook's text stood in for the ticket
+	Bundle evidence.Bundle
+	// Checked and Model are what the language model contributed; they count
+	// only where Missing is Nothing.
+	Checked receipts.Checked
+	Model   string
+	Missing Missing
+	// Suspect says that the ticket or its evidence has text that is addressed to
+	// an AI or to operators.
+	Suspect bool
+	// Changed names what changed on the ticket since its last note: "subject",
+	// "description", "priority", "requester", "replies"; none for a first note.
+	Changed []string
+	// Useful and Useless are the signed links for the technician's vote; "" for
+	// none.
+	Useful, Useless string
+	Language        string // BCP 47, the tenant's choice; "" for the ticket's
+	Marker          string
+	Now             time.Time
 }
+
+// Missing is why a note has nothing of the language model.
+type Missing string
+
+// The reasons. Their values are in logs and in the run record; a note says them
+// in its language.
+const (
+	Nothing     Missing = ""            // nothing is missing: the model's claims are there
+	NoModel     Missing = "no_model"    // none is configured
+	Pending     Missing = "pending"     // it is still being asked: the note is edited when it answers
+	Unanswered  Missing = "unanswered"  // it did not answer, in all tries
+	Rejected    Missing = "rejected"    // its endpoint rejects our requests
+	Empty       Missing = "empty"       // it answered without text
+	Unsupported Missing = "unsupported" // no claim of its answer has a receipt
+	OverBudget  Missing = "over_budget" // the tenant's budget is used up
+)
 
 // section is one heading of the note and its bullets, as Markdown.
 type section struct {
@@ -31,19 +75,19 @@ type section struct {
 	lines   []string
 }
 
-// compose writes the note: two lines that say what matters, what is missing
+// Write writes the note: two lines that say what matters, what is missing
 // and why, the four sections of story 2.9, and a foot by which the note can be
 // checked and found again. Text of tickets and articles is escaped, links are
 // made here from the evidence, never taken from text.
-func compose(b briefing) string {
+func Write(b Briefing) string {
 	head := append(headline(b), limits(b)...)
 	sections := make([]section, 0, len(receipts.Headings)+1)
 	for i, heading := range receipts.Headings {
 		sections = append(sections, section{heading, b.section(i)})
 	}
-	if len(b.draft.checked.General) > 0 && b.draft.missing == "" {
+	if len(b.Checked.General) > 0 && b.Missing == Nothing {
 		general := section{heading: "General advice, not verified"}
-		for _, text := range b.draft.checked.General {
+		for _, text := range b.Checked.General {
 			general.lines = append(general.lines, escape(text))
 		}
 		sections = append(sections, general)
@@ -74,8 +118,8 @@ const maxHeadline = 40
 
 // headline is the product in at most 40 words: the past ticket that looks like
 // this one and what solved it, then where to look.
-func headline(b briefing) []string {
-	past, articles, systems := b.bundle.Of(evidence.PastTicket), b.bundle.Of(evidence.Article), b.bundle.Of(evidence.System)
+func headline(b Briefing) []string {
+	past, articles, systems := b.Bundle.Of(evidence.PastTicket), b.Bundle.Of(evidence.Article), b.Bundle.Of(evidence.System)
 	if len(past)+len(articles)+len(systems) == 0 {
 		return []string{"**Nothing like this is known here:** no similar ticket, no article and no system of the inventory matches."}
 	}
@@ -100,7 +144,7 @@ func headline(b briefing) []string {
 		}
 		// What is known of it gives way to what solved it, and so does the title.
 		for give := 0; give <= 6; give += 2 {
-			first = fmt.Sprintf("**%s:** %s%s%s: %s. **Solved by:** ", seen, link("#"+cut(it.Ref, 1), it.URL), ago(b.now, it.When), known(it, 2-give/2), escape(title(it.Title, 8-give)))
+			first = fmt.Sprintf("**%s:** %s%s%s: %s. **Solved by:** ", seen, link("#"+cut(it.Ref, 1), it.URL), ago(b.Now, it.When), known(it, 2-give/2), escape(title(it.Title, 8-give)))
 			if room := maxHeadline - words(first) - words(second) - 1; room >= 8 || give == 6 { // 1 for the ellipsis
 				first += escape(gist(it.Text, max(room, 0)))
 				break
@@ -136,23 +180,23 @@ func known(it evidence.Item, few int) string {
 }
 
 // limits says what the note lacks, and why.
-func limits(b briefing) []string {
+func limits(b Briefing) []string {
 	var lines []string
-	for _, g := range b.bundle.Gaps {
+	for _, g := range b.Bundle.Gaps {
 		lines = append(lines, fmt.Sprintf("*Limited context available: %s temporarily unavailable.*", escape(g.Label)))
 	}
-	if b.told {
+	if b.Told {
 		lines = append(lines, "*The ticket could not be read from the tool: this note rests on the text that the webhook brought.*")
 	}
-	if b.draft.missing != "" {
-		lines = append(lines, "*Written from the evidence alone: "+b.draft.missing+".*")
+	if b.Missing != Nothing {
+		lines = append(lines, "*Written from the evidence alone: "+reasons[b.Missing]+".*")
 	}
 	return lines
 }
 
 // section gives the bullets under receipts.Headings[i]: the model's checked
 // claims, or the evidence itself where there are none.
-func (b briefing) section(i int) []string {
+func (b Briefing) section(i int) []string {
 	if claims := b.claims(i); len(claims) > 0 {
 		return claims
 	}
@@ -160,8 +204,8 @@ func (b briefing) section(i int) []string {
 		return b.nextSteps()
 	}
 	var lines []string
-	for _, it := range b.bundle.Of(kinds[i]) {
-		lines = append(lines, itemLine(it, b.now))
+	for _, it := range b.Bundle.Of(kinds[i]) {
+		lines = append(lines, itemLine(it, b.Now))
 	}
 	return lines
 }
@@ -169,15 +213,15 @@ func (b briefing) section(i int) []string {
 // kinds are the evidence of the first sections; the next steps come last.
 var kinds = []evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}
 
-func (b briefing) claims(i int) []string {
-	if b.draft.missing != "" {
+func (b Briefing) claims(i int) []string {
+	if b.Missing != Nothing {
 		return nil
 	}
 	var lines []string
-	for _, c := range b.draft.checked.Sections[i].Claims {
+	for _, c := range b.Checked.Sections[i].Claims {
 		cites := make([]string, 0, len(c.Cites))
 		for _, id := range c.Cites {
-			if it, ok := b.bundle.Find(id); ok {
+			if it, ok := b.Bundle.Find(id); ok {
 				cites = append(cites, cite(it))
 			}
 		}
@@ -187,16 +231,16 @@ func (b briefing) claims(i int) []string {
 }
 
 // nextSteps are those that the evidence itself suggests.
-func (b briefing) nextSteps() []string {
+func (b Briefing) nextSteps() []string {
 	var lines []string
-	if past := b.bundle.Of(evidence.PastTicket); len(past) > 0 {
+	if past := b.Bundle.Of(evidence.PastTicket); len(past) > 0 {
 		it := telling(past)
 		lines = append(lines, fmt.Sprintf("Try what solved %s: %s", link("#"+it.Ref, it.URL), escape(gist(it.Text, 30))))
 	}
-	if systems := b.bundle.Of(evidence.System); len(systems) > 0 {
+	if systems := b.Bundle.Of(evidence.System); len(systems) > 0 {
 		lines = append(lines, "Check "+escape(systems[0].Ref)+" first: the ticket names it.")
 	}
-	if articles := b.bundle.Of(evidence.Article); len(articles) > 0 {
+	if articles := b.Bundle.Of(evidence.Article); len(articles) > 0 {
 		lines = append(lines, "Follow "+link(articles[0].Title, articles[0].URL)+".")
 	}
 	if len(lines) == 0 {
@@ -206,13 +250,13 @@ func (b briefing) nextSteps() []string {
 }
 
 // foot says how well the note is founded, and carries the marker.
-func (b briefing) foot() string {
-	c := b.draft.checked
-	if b.draft.missing != "" {
-		return fmt.Sprintf("Deskhand: evidence found: %d, each with its source. Ref: %s", len(b.bundle.Items), b.marker)
+func (b Briefing) foot() string {
+	c := b.Checked
+	if b.Missing != Nothing {
+		return fmt.Sprintf("Deskhand: evidence found: %d, each with its source. Ref: %s", len(b.Bundle.Items), b.Marker)
 	}
 	return fmt.Sprintf("Deskhand: %d claims, %d with sources, %d removed. Model: %s. Ref: %s",
-		c.Claims, c.Sourced, c.Removed, escape(b.draft.model), b.marker)
+		c.Claims, c.Sourced, c.Removed, escape(b.Model), b.Marker)
 }
 
 // itemLine shows one piece of evidence by itself.

@@ -1,4 +1,4 @@
-package enhance
+package note
 
 import (
 	"bytes"
@@ -42,17 +42,17 @@ var found = evidence.Bundle{Items: []evidence.Item{
 }}
 
 // notes are the golden notes: what a technician sees in each situation.
-var notes = map[string]briefing{
-	"evidence_only": {ticket: printer, bundle: found, draft: draft{missing: "no language model is configured"}},
-	"with_model": {ticket: printer, bundle: found, draft: draft{model: "openai/gpt-4o-mini", checked: receipts.Check(`## Similar Tickets
+var notes = map[string]Briefing{
+	"evidence_only": {Ticket: printer, Bundle: found, Missing: NoModel},
+	"with_model": {Ticket: printer, Bundle: found, Model: "openai/gpt-4o-mini", Checked: receipts.Check(`## Similar Tickets
 - The same queue hung three weeks ago and was solved by restarting the Print Spooler on PS-ACME-01 [T1]
 - A claim about 10.99.99.99 that nothing supports [T1]
 ## Recommended Next Steps
 - Stop the spooler, empty the PRINTERS folder, start it again [T1][A1]
 - Tell the users that the queue will be empty
-`, found, printer)}},
-	"nothing_found": {ticket: printer, bundle: evidence.Bundle{}, draft: draft{missing: "the language model gave no answer"}},
-	"gaps_and_told": {ticket: printer, told: true, draft: draft{missing: "no language model is configured"}, bundle: evidence.Bundle{
+`, found, printer)},
+	"nothing_found": {Ticket: printer, Bundle: evidence.Bundle{}, Missing: Empty},
+	"gaps_and_told": {Ticket: printer, Told: true, Missing: NoModel, Bundle: evidence.Bundle{
 		Items: found.Items[3:], Gaps: []evidence.Gap{{Source: "knowledge_base", Label: "knowledge base", Reason: "timeout"}},
 	}},
 }
@@ -62,8 +62,8 @@ func TestGoldenNotes(t *testing.T) {
 	for name, b := range notes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b.marker, b.now = "DH-0123456789abcdef", noteTime
-			got := compose(b)
+			b.Marker, b.Now = "DH-0123456789abcdef", noteTime
+			got := Write(b)
 			file := filepath.Join("testdata", name+".md")
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -84,7 +84,7 @@ func TestGoldenNotes(t *testing.T) {
 func TestANoteNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	b := notes["gaps_and_told"]
-	note := compose(b)
+	note := Write(b)
 	for _, want := range []string{"Limited context available: knowledge base temporarily unavailable", "could not be read from the tool", "evidence alone: no language model"} {
 		if !strings.Contains(note, want) {
 			t.Errorf("the note lacks %q:\n%s", want, note)
@@ -103,19 +103,19 @@ func TestANoteIsShortAndOnlyOurMarkUpIsInIt(t *testing.T) {
 		"spooler", "<img src=x>", "[a](https://evil.example)", "**b**", "`c`", "https://evil.example", "# h", "\n- x", "&lt;", "10.0.0.1", "~~z~~", "|", "![i](x)", "\x00",
 	}), 0, 120)
 	rapid.Check(t, func(t *rapid.T) {
-		b := briefing{now: noteTime, marker: "DH-0123456789abcdef", draft: draft{missing: "x"}}
+		b := Briefing{Now: noteTime, Marker: "DH-0123456789abcdef", Missing: Empty}
 		for range rapid.IntRange(0, 12).Draw(t, "items") {
 			kind := rapid.SampledFrom([]evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}).Draw(t, "kind")
 			text := strings.Join(hostile.Draw(t, "text"), " ")
-			b.bundle.Items = append(b.bundle.Items, evidence.Item{
+			b.Bundle.Items = append(b.Bundle.Items, evidence.Item{
 				Kind: kind, Ref: "1", Title: cut(text, 20), Text: text, Facts: rapid.SliceOfN(rapid.SampledFrom([]string{"same site", "held 21 days", "12 tickets like this in 30 days in the same place", "<b>", "where 2 similar tickets pointed to"}), 0, 5).Draw(t, "facts"),
 				When:     rapid.SampledFrom([]time.Time{{}, noteTime, noteTime.AddDate(-2, 0, 0)}).Draw(t, "when"),
 				Possibly: rapid.Bool().Draw(t, "possibly"), URL: rapid.SampledFrom([]string{"", "https://sdp.example/1", "javascript:alert(1)", "https://x.example/)(y"}).Draw(t, "url"),
 			})
 		}
-		note := compose(b)
+		note := Write(b)
 		head, _, _ := strings.Cut(note, "\n\n*Written")
-		if n := words(head); len(b.bundle.Items) > 0 && n > maxHeadline {
+		if n := words(head); len(b.Bundle.Items) > 0 && n > maxHeadline {
 			t.Fatalf("the first two lines have %d words:\n%s", n, head)
 		}
 		var page bytes.Buffer

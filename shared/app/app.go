@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -157,10 +158,28 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Now:       time.Now,
 		Log:       a.Log,
 		Outcomes:  a.outcomes,
+		Queue:     a.enhancing,
+		Version:   release(),
 		Reserve:   budget.Store{DB: a.db}.Reserve,
 		Whose:     canaries.Store{DB: a.db}.Whose,
 		Guard:     a.guard(),
 	}
+}
+
+// release names the program in run records: its version where it was built as a
+// module's, else the commit.
+func release() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	name := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (name == "" || name == "(devel)") {
+			name = s.Value
+		}
+	}
+	return name
 }
 
 // guard holds tickets to the tenant of their event, for every story.

@@ -27,10 +27,12 @@ import (
 const (
 	JobLimit    = 120 * time.Second // story 2.4
 	SourceLimit = 10 * time.Second  // story 2.6
-	readLimit   = 30 * time.Second  // for the ticket; then the webhook's text stands in
-	modelLimit  = 50 * time.Second  // for all tries of the model; the rest is for writing
-	lease       = 20 * time.Second  // a crash holds the ticket this long at most
-	saveLimit   = 5 * time.Second   // for the record of a job whose time is over
+	// NoteLimit is when, after the pickup, a note is posted without the model.
+	NoteLimit  = 8 * time.Second
+	readLimit  = 30 * time.Second // for the ticket; then the webhook's text stands in
+	modelLimit = 60 * time.Second // for all calls of the model; the rest is for writing
+	lease      = 20 * time.Second // a crash holds the ticket this long at most
+	saveLimit  = 5 * time.Second  // for the record of a job whose time is over
 )
 
 // Enhancer makes notes. It is safe for concurrent use.
@@ -44,6 +46,8 @@ type Enhancer struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Outcomes  *Outcomes
+	Queue     queue.Sender // takes what is to be tried again later
+	Version   string       // of the program, for run records
 
 	// Reserve takes the tokens of a call from what the tenant may use today, which
 	// limit bounds; ok is false where that is used up. settle puts the tokens
@@ -67,9 +71,10 @@ type client struct {
 // are none.
 type draft struct {
 	checked receipts.Checked
-	model   string
-	usage   llm.Usage
 	missing note.Missing
+	model   string    // that answered
+	usage   llm.Usage // of all calls
+	calls   []Call
 }
 
 // Enhance puts the note on the ticket of ev, or says by its error what is to
@@ -91,54 +96,25 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	ctx, letGo := e.hold(ctx, attempt)
 	defer letGo()
 
-	record := Enhancement{Status: Pending, Posting: attempt.Posting, Shadow: c.tenant.Settings.ShadowMode}
-	t, told, err := e.read(ctx, c, ev)
-	if err != nil {
-		return e.fail(ctx, attempt, record, judge, err)
+	j := newJob(c, ev, attempt)
+	if err := e.read(ctx, j); err != nil {
+		return e.fail(ctx, attempt, j.record, judge, err)
 	}
-	if t.Key != ev.Ref.Key {
-		return e.underItsKey(ctx, attempt, record, judge, ev.As(t.Key))
+	if j.ticket.Key != ev.Ref.Key {
+		return e.underItsKey(ctx, attempt, j.record, judge, ev.As(j.ticket.Key))
 	}
-	record.Revision = t.Revision()
-	if record.Skipped = e.skip(ctx, c, t, attempt); record.Skipped != "" {
-		return e.finish(ctx, attempt, record)
+	seen, needless := former(ev, attempt)
+	if needless == "" {
+		needless = e.skip(ctx, c, j.ticket, seen)
 	}
-	if err := e.write(ctx, c, ev, note.Briefing{Ticket: t, Told: told}, &record); err != nil {
-		return e.fail(ctx, attempt, record, judge, err)
+	if j.record.Skipped = needless; needless != "" {
+		return e.finish(ctx, attempt, j.record)
 	}
-	if !record.Shadow {
-		if err := e.stillTheirs(ctx, c, ev, t); err != nil {
-			return e.fail(ctx, attempt, record.withoutText(), judge, err)
-		}
-		record.NoteID, err = e.post(ctx, c, attempt, record)
-		if err != nil {
-			record.Posting = true
-			return e.fail(ctx, attempt, record, judge, err)
-		}
+	if err := e.brief(ctx, j); err != nil {
+		return e.fail(ctx, attempt, j.record, judge, err)
 	}
-	return e.finish(ctx, attempt, record)
-}
-
-// write gathers the evidence, asks the model, and writes the note into the
-// record. An error leaves a record without text: what may be another tenant's
-// is not stored with this one.
-func (e *Enhancer) write(ctx context.Context, c client, ev ticket.Event, b note.Briefing, r *Enhancement) (err error) {
-	if b.Bundle, err = e.gather(ctx, c, ev, b.Ticket); err != nil {
-		return err
-	}
-	d, err := e.ask(ctx, c, ev, b.Ticket, b.Bundle)
-	if err != nil {
-		return err
-	}
-	b.Checked, b.Model, b.Missing = d.checked, d.model, d.missing
-	b.Marker, b.Now, b.Language = ev.Ref.Marker(), e.Now(), c.tenant.Settings.Language
-	text := note.Write(b)
-	if err := e.noForeign(ctx, ev, "the note", text); err != nil {
-		return err
-	}
-	r.Bundle, r.Note = b.Bundle, text
-	r.Model, r.Usage, r.EvidenceOnly = d.model, d.usage, d.missing != note.Nothing
-	return nil
+	e.improveLater(ctx, j)
+	return e.finish(ctx, attempt, j.record)
 }
 
 // Handle is the queue's handler for enhancement messages.
@@ -201,25 +177,30 @@ func (e *Enhancer) begin(ctx context.Context, ev ticket.Event) (Attempt, error) 
 // read reads the ticket through the tool's API. Where that fails and the
 // webhook's signature covered the ticket's text, that text stands in, and told
 // says so.
-func (e *Enhancer) read(ctx context.Context, c client, ev ticket.Event) (t ticket.Ticket, told bool, err error) {
+func (e *Enhancer) read(ctx context.Context, j *job) error {
+	defer j.step("read")("")
 	reading, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
-	t, err = c.tool.Ticket(reading, ev.Ref.Key)
+	ev := j.event
+	t, err := j.tool.Ticket(reading, ev.Ref.Key)
 	if err == nil {
-		return t, false, e.Guard.Check(ctx, c.connection, ev, t.Account)
+		j.ticket, j.record.Revision = t, t.Revision()
+		return e.Guard.Check(ctx, j.connection, ev, t.Account)
 	}
 	if errors.Is(err, ticketing.ErrNotFound) {
-		return t, false, queue.Discard(err)
+		return queue.Discard(err)
 	}
 	_, limited := errors.AsType[*ticketing.LimitedError](err)
-	if limited || !ev.Signed || ev.Told.Description == "" || !c.connection.OneClient() {
-		return t, false, err
+	if limited || !ev.Signed || ev.Told.Description == "" || !j.connection.OneClient() {
+		return err
 	}
 	e.Log.WarnContext(ctx, "the webhook's text stands in for the ticket", "operation", "read_ticket", "error", err.Error())
-	return ticket.Ticket{
+	j.told, j.ticket = true, ticket.Ticket{
 		Key: ev.Ref.Key, Number: ev.Ref.Key, Subject: ev.Told.Subject, Description: ev.Told.Description, Priority: ev.Told.Priority,
 		Created: ev.Received,
-	}, true, nil
+	}
+	j.record.Revision = j.ticket.Revision()
+	return nil
 }
 
 // underItsKey does the work of an event that named the ticket in another way
@@ -232,40 +213,4 @@ func (e *Enhancer) underItsKey(ctx context.Context, a Attempt, r Enhancement, ju
 	}
 	r.Skipped = "done as job " + ev.Job + ", ticket " + ev.Ref.Key
 	return e.finish(ctx, a, r)
-}
-
-// gather asks the tenant's sources. Evidence with another tenant's canary is
-// an error; the tenant's own decoys are left out.
-func (e *Enhancer) gather(ctx context.Context, c client, ev ticket.Event, t ticket.Ticket) (evidence.Bundle, error) {
-	ctx, span := metric.Tracer.Start(ctx, metric.SpanContextGathering)
-	defer span.End()
-	sources := make([]evidence.Source, 0, len(e.Sources))
-	for _, s := range e.Sources {
-		if !c.tenant.Settings.Off(s.Name()) {
-			sources = append(sources, s)
-		}
-	}
-	q := evidence.Query{Tenant: c.tenant.ID, Connection: c.connection.ID, Ticket: t, Settings: c.tenant.Settings}
-	b := evidence.Gather(ctx, q, SourceLimit, sources...)
-	for name, took := range b.Took {
-		metric.SourceDuration.Record(ctx, took.Seconds(), metric.With(metric.Tenant(string(c.tenant.ID)), metric.Source(name)))
-	}
-	for _, g := range b.Gaps {
-		e.Log.WarnContext(ctx, "evidence source failed", "operation", "gather", "source", g.Source, "error", g.Reason)
-	}
-	return e.withoutDecoys(ctx, ev, b)
-}
-
-// post commits that a note is about to be written, then writes it. Whoever
-// finds that commit without an end looks for the note before writing.
-func (e *Enhancer) post(ctx context.Context, c client, a Attempt, r Enhancement) (string, error) {
-	ctx, span := metric.Tracer.Start(ctx, metric.SpanTicketUpdate)
-	defer span.End()
-	r.Posting = true
-	if err := e.Ledger.Save(ctx, a, r); err != nil {
-		return "", fmt.Errorf("record that the note is being written: %w", err)
-	}
-	return c.tool.PutNote(ctx, a.Ref.Key, ticket.Note{
-		Marker: a.Ref.Marker(), Markdown: r.Note, Format: c.tenant.Settings.NoteFormat, ID: a.NoteID, Search: a.Posting,
-	})
 }

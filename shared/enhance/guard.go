@@ -67,9 +67,9 @@ func (e *Enhancer) withoutDecoys(ctx context.Context, ev ticket.Event, b evidenc
 // alarms that a note would, and writes nothing else. A source that does not
 // answer is a gap.
 func (e *Enhancer) Evidence(ctx context.Context, who tenant.Tenant, connection string, t ticket.Ticket) (evidence.Bundle, error) {
-	c := client{tenant: who, connection: tenant.Connection{ID: connection}}
-	ev := ticket.Event{Ref: ticket.Ref{Tenant: who.ID, Connection: connection, Key: t.Key}}
-	return e.gather(ctx, c, ev, t)
+	j := newJob(client{tenant: who, connection: tenant.Connection{ID: connection}},
+		ticket.Event{Ref: ticket.Ref{Tenant: who.ID, Connection: connection, Key: t.Key}}, Attempt{})
+	return e.gathered(ctx, j, evidence.Begin(ctx, j.query(t), SourceLimit, e.sources(j.client)...))
 }
 
 // Probe looks for the decoys of all tenants as one of them, in every source. It

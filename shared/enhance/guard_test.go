@@ -3,7 +3,9 @@ package enhance
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -12,7 +14,6 @@ import (
 	"github.com/deskhand/deskhand/shared/canary"
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
-	"github.com/deskhand/deskhand/shared/note"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -114,7 +115,11 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 	past := func(text string) evidence.Item {
 		return evidence.Item{Kind: evidence.PastTicket, Ref: "12", Title: "Printer", Text: text}
 	}
-	advice := "## Similar Tickets\n- Restart the spooler [T1]\n## Recommended Next Steps\n- Tell the users: "
+	advice := func(text string, cites ...string) string {
+		cited, _ := json.Marshal(append([]string{}, cites...)) // strings always marshal
+		return fmt.Sprintf(`{"similar_tickets":[{"text":"Restart the spooler","evidence":["T1"]}],"relevant_documentation":[],"system_information":[],`+
+			`"recommended_next_steps":[{"text":%q,"evidence":%s}]}`, "Tell the users: "+text, cited)
+	}
 	for name, c := range map[string]struct {
 		items  []evidence.Item
 		ticket string
@@ -122,24 +127,26 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 		found  string // where; "" for a note
 		asked  int
 	}{
-		"no canary":           {[]evidence.Item{past("Restart the spooler")}, "", advice + "wait", "", 1},
-		"an invented one":     {[]evidence.Item{past("Restart the spooler " + invented)}, invented, advice + invented, "", 1},
-		"its own decoy":       {[]evidence.Item{past(ours), past("Restart the spooler")}, ours, "", "", 1},
+		"no canary":           {[]evidence.Item{past("Restart the spooler")}, "", advice("wait"), "", 1},
+		"an invented one":     {[]evidence.Item{past("Restart the spooler " + invented)}, invented, advice(invented), "", 1},
+		"its own decoy":       {[]evidence.Item{past(ours), past("Restart the spooler")}, ours, advice(ours), "", 1},
 		"in the text":         {[]evidence.Item{past("a"), past("b " + strings.ToUpper(foreign))}, "", "", "the evidence of history", 0},
 		"in the title":        {[]evidence.Item{{Kind: evidence.Article, Title: foreign}}, "", "", "the evidence of history", 0},
 		"in the reference":    {[]evidence.Item{{Kind: evidence.System, Ref: foreign}}, "", "", "the evidence of history", 0},
 		"in the link":         {[]evidence.Item{{Kind: evidence.Article, URL: "https://x.example/" + foreign}}, "", "", "the evidence of history", 0},
 		"beside its own":      {[]evidence.Item{past(ours + " " + foreign)}, "", "", "the evidence of history", 0},
 		"in the ticket":       {nil, "see " + foreign, "", "the prompt", 0},
-		"in the model's mind": {[]evidence.Item{past("Restart the spooler")}, "", advice + "wait for " + foreign + " [T1]", "the note", 1},
+		"in the model's mind": {[]evidence.Item{past("Restart the spooler")}, "", advice("wait for "+foreign, "T1"), "the note", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newGuarded()
 			g.items, g.reply = c.items, c.reply
-			var r Enhancement
 			who := client{tenant: g.dir.Tenants["acme"], connection: g.dir.Connections["msp"], tool: g}
-			err := g.write(t.Context(), who, eventOn("msp"), note.Briefing{Ticket: ticket.Ticket{Key: "7", Subject: "Printer", Description: c.ticket}}, &r)
+			j := newJob(who, eventOn("msp"), Attempt{})
+			j.ticket, j.record.Shadow = ticket.Ticket{Key: "7", Subject: "Printer", Description: c.ticket}, true
+			err := g.brief(t.Context(), j)
+			r := j.record
 			if g.asked != c.asked {
 				t.Errorf("the model was asked %d times", g.asked)
 			}

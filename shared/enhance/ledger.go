@@ -56,10 +56,11 @@ type Attempt struct {
 	// Posting says that an earlier try of this job, or of another that did not
 	// end, may have written the note.
 	Posting bool
-	// NoteID and Revision are those of the last completed enhancement of this
-	// ticket that left a note; empty where there is none.
-	NoteID   string
-	Revision string
+	// NoteID, Revision and EvidenceOnly are those of the last completed
+	// enhancement of this ticket that left a note; empty where there is none.
+	NoteID       string
+	Revision     string
+	EvidenceOnly bool
 }
 
 // Ledger is the durable record of all enhancements, and the lease by which one

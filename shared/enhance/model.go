@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/evidence"
@@ -12,84 +13,170 @@ import (
 	"github.com/deskhand/deskhand/shared/note"
 	"github.com/deskhand/deskhand/shared/prompt"
 	"github.com/deskhand/deskhand/shared/receipts"
-	"github.com/deskhand/deskhand/shared/ticket"
+	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// The limits of the model, within JobLimit. This is the only place that tries
-// a model again.
-const (
-	modelTries = 2
-	modelPause = time.Second
-)
+// modelPause is between two tries of the same model. This package is the only
+// place that tries a model again.
+const modelPause = time.Second
+
+// errOverBudget says that a call would pass the tenant's budget.
+var errOverBudget = errors.New("the tenant's budget for the model is used up")
+
+// conversation is what is asked about one ticket.
+type conversation struct {
+	*job
+	bundle  evidence.Bundle
+	hide    *hider
+	request llm.Request
+	draft   draft
+}
 
 // ask lets the model write from the evidence, and checks every claim of its
 // answer. Without an answer that stands, the draft says why, and the note is
 // written from the evidence alone; only a prompt with another tenant's canary
 // is an error, and is not sent.
-func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.Ticket, b evidence.Bundle) (draft, error) {
+func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, error) {
 	if e.Model == nil {
 		return draft{missing: note.NoModel}, nil
 	}
+	defer j.step("ask")("")
 	ctx, cancel := context.WithTimeout(ctx, modelLimit)
 	defer cancel()
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanLLMCall)
 	defer span.End()
 
-	hide := &hider{found: map[string]int{}}
-	request := prompt.Build(prompt.Input{Ticket: hide.ticket(t), Bundle: hide.bundle(b), Settings: c.tenant.Settings, Nonce: rand.Text()})
-	request.User = hide.text(request.User) // once more: what only the whole shows
-	hidden := hide.found
-	if err := e.noForeign(ctx, ev, "the prompt", request.System, request.User); err != nil {
+	c := &conversation{job: j, bundle: b, hide: &hider{found: map[string]int{}}}
+	c.request = prompt.Build(prompt.Input{Ticket: c.hide.ticket(j.ticket), Bundle: c.hide.bundle(b), Settings: j.tenant.Settings, Nonce: rand.Text()})
+	c.request.User = c.hide.text(c.request.User) // once more: what only the whole shows
+	if err := e.noForeign(ctx, j.event, "the prompt", c.request.System, c.request.User); err != nil {
 		return draft{}, err
 	}
-	settle, ok, err := e.reserve(ctx, c, request)
-	if err != nil || !ok {
-		return draft{missing: note.OverBudget}, err
-	}
-	reply, err := e.complete(ctx, request)
-	d := draft{model: reply.Model, usage: reply.Usage}
-	e.meter(ctx, c, reply, hidden, err)
-	settle(ctx, reply.Usage, err)
-	if err != nil {
-		d.missing = unanswered(err)
-		return d, nil
-	}
-	d.checked = receipts.Check(reply.Text, b, t)
-	if d.checked.Sourced == 0 {
-		d.missing = note.Unsupported
-	}
-	return d, nil
+	c.draft.missing = e.converse(ctx, c)
+	return c.draft, nil
 }
 
-// complete asks, and once more where that may help.
-func (e *Enhancer) complete(ctx context.Context, r llm.Request) (reply llm.Reply, err error) {
-	for try := range modelTries {
-		if try > 0 {
-			select {
-			case <-ctx.Done():
-				return reply, ctx.Err()
-			case <-time.After(modelPause):
-			}
+// converse asks one model after the other until one answers, lets it repair an
+// answer that cannot be used, once, and says what is missing in the end.
+func (e *Enhancer) converse(ctx context.Context, c *conversation) note.Missing {
+	var err error
+	for try, model := range tries(c.request.Model, c.tenant.Settings) {
+		if try > 0 && model == c.request.Model && !(worthAgain(err) && wait(ctx, modelPause)) {
+			break
 		}
-		reply, err = e.Model.Complete(ctx, r)
-		if !errors.Is(err, llm.ErrUnavailable) || ctx.Err() != nil {
-			return reply, err
+		c.request.Model = model
+		var reply llm.Reply
+		if reply, err = e.call(ctx, c, c.request); err == nil {
+			return e.settled(ctx, c, reply)
+		}
+		if errors.Is(err, errOverBudget) || errors.Is(err, llm.ErrRefused) || ctx.Err() != nil {
+			break // no other model would answer
 		}
 	}
+	return unanswered(err)
+}
+
+// worthAgain tells whether the same model may answer the same question now.
+func worthAgain(err error) bool {
+	return errors.Is(err, llm.ErrUnavailable) && !errors.Is(err, llm.ErrOpen)
+}
+
+// tries gives the models in the order in which they are asked: without
+// fallbacks, the one twice.
+func tries(model string, s tenant.Settings) []string {
+	if len(s.Fallbacks) == 0 {
+		return []string{model, model}
+	}
+	return slices.Concat([]string{model}, s.Fallbacks)
+}
+
+// wait waits for d, or until ctx is done: then it gives false.
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// settled takes an answer, or lets the model repair it.
+func (e *Enhancer) settled(ctx context.Context, c *conversation, reply llm.Reply) note.Missing {
+	problem := c.accept(reply)
+	if problem == "" {
+		return note.Nothing
+	}
+	e.Log.InfoContext(ctx, "the model's answer cannot be used", "operation", "llm_call", "problem", problem)
+	if len(c.bundle.Items) == 0 {
+		return c.general()
+	}
+	reply, err := e.call(ctx, c, prompt.Repair(c.request, reply.Text, problem))
+	if err == nil && c.accept(reply) == "" {
+		return note.Nothing
+	}
+	return note.Unsupported
+}
+
+// general takes what the model can say where nothing was found: advice that
+// nobody has verified.
+func (c *conversation) general() note.Missing {
+	if len(c.draft.checked.General) == 0 {
+		return note.Unsupported
+	}
+	return note.Nothing
+}
+
+// accept checks an answer and keeps it; or says what is wrong with it.
+func (c *conversation) accept(reply llm.Reply) (problem string) {
+	given, err := receipts.Parse(reply.Text)
+	if err != nil {
+		return err.Error()
+	}
+	c.draft.checked = receipts.Check(given, c.bundle, c.ticket)
+	c.draft.model = reply.Model
+	if c.draft.checked.Sourced == 0 {
+		return "no claim of it cites evidence that supports it"
+	}
+	return ""
+}
+
+// call asks once, within the tenant's budget, and keeps what was asked and
+// answered for the run record.
+func (e *Enhancer) call(ctx context.Context, c *conversation, r llm.Request) (llm.Reply, error) {
+	settle, ok, err := e.reserve(ctx, c.client, r)
+	if err != nil {
+		return llm.Reply{}, err
+	}
+	if !ok {
+		return llm.Reply{}, errOverBudget
+	}
+	reply, err := e.Model.Complete(ctx, r)
+	settle(ctx, reply.Usage, err)
+	e.meter(ctx, c, reply, err)
+	made := Call{Model: r.Model, System: r.System, User: r.User, Answer: reply.Text, Hidden: c.hide.found, Usage: reply.Usage}
+	if err != nil {
+		made.Error = err.Error()
+	}
+	d := &c.draft
+	d.calls = append(d.calls, made)
+	d.usage.PromptTokens += reply.Usage.PromptTokens
+	d.usage.OutputTokens += reply.Usage.OutputTokens
+	d.usage.CostUSD += reply.Usage.CostUSD
+	d.usage.Latency += reply.Usage.Latency
 	return reply, err
 }
 
 // meter records what the call cost: counts and prices, never text.
-func (e *Enhancer) meter(ctx context.Context, c client, r llm.Reply, hidden map[string]int, err error) {
+func (e *Enhancer) meter(ctx context.Context, c *conversation, r llm.Reply, err error) {
 	id := metric.Tenant(string(c.tenant.ID))
 	metric.ModelTokens.Add(ctx, int64(r.Usage.PromptTokens), metric.With(id, metric.Direction("prompt")))
 	metric.ModelTokens.Add(ctx, int64(r.Usage.OutputTokens), metric.With(id, metric.Direction("output")))
 	metric.ModelCost.Add(ctx, r.Usage.CostUSD, metric.With(id))
 	if err != nil {
-		e.Log.WarnContext(ctx, "the model did not answer", "operation", "llm_call", "error", err.Error(), "redacted", hidden)
+		e.Log.WarnContext(ctx, "the model did not answer", "operation", "llm_call", "error", err.Error(), "redacted", c.hide.found)
 		return
 	}
-	e.Log.InfoContext(ctx, "the model answered", "operation", "llm_call", "model", r.Model, "redacted", hidden,
+	e.Log.InfoContext(ctx, "the model answered", "operation", "llm_call", "model", r.Model, "redacted", c.hide.found,
 		"prompt_tokens", r.Usage.PromptTokens, "output_tokens", r.Usage.OutputTokens, "cost_usd", r.Usage.CostUSD,
 		"duration_ms", r.Usage.Latency.Milliseconds())
 }
@@ -98,6 +185,8 @@ func (e *Enhancer) meter(ctx context.Context, c client, r llm.Reply, hidden map[
 // endpoint's words in the log.
 func unanswered(err error) note.Missing {
 	switch {
+	case errors.Is(err, errOverBudget):
+		return note.OverBudget
 	case errors.Is(err, llm.ErrRejected):
 		return note.Rejected
 	case errors.Is(err, llm.ErrEmpty):

@@ -23,7 +23,6 @@ func (e *Enhancer) report(ctx context.Context, ev ticket.Event, v queue.Verdict,
 		e.Log.InfoContext(ctx, "enhancement completed", append(fields, "status", "success")...)
 		e.Outcomes.add(now, true)
 		metric.EnhancementRequests.Add(ctx, 1, metric.With(id, metric.Operation("enhance"), metric.Status("success")))
-		metric.EnhancementAge.Record(ctx, now.Sub(ev.Received).Seconds(), metric.With(id))
 	case errors.Is(err, context.Canceled): // told to stop: the queue gives it to another
 		e.Log.InfoContext(ctx, "enhancement given back", append(fields, "status", "retry", "error", err.Error())...)
 		return

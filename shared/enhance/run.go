@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/prompt"
 	"github.com/deskhand/deskhand/shared/receipts"
 )
 
@@ -44,4 +45,8 @@ type Call struct {
 	Error  string         `json:"error,omitempty"`
 	Hidden map[string]int `json:"hidden,omitempty"` // how many of each were taken out
 	Usage  llm.Usage      `json:"usage"`
+}
+
+func (e *Enhancer) versions() Versions {
+	return Versions{Program: e.Version, Prompt: prompt.Version, Policy: receipts.Version}
 }

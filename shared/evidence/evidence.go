@@ -104,34 +104,72 @@ type Source interface {
 // returns when all have answered or given up. The order of the items follows
 // the order of the sources, so the same answers give the same bundle.
 func Gather(ctx context.Context, q Query, limit time.Duration, sources ...Source) Bundle {
-	type answer struct {
-		items []Item
-		err   error
-		took  time.Duration
-	}
-	answers := make([]answer, len(sources))
+	g := Begin(ctx, q, limit, sources...)
+	<-g.Done()
+	return g.Bundle()
+}
+
+// Gathering is evidence on its way. Make it with Begin.
+type Gathering struct {
+	sources []Source
+	done    chan struct{}
+
+	mu      sync.Mutex
+	answers []*answer // nil: not yet
+}
+
+// answer is what one source gave.
+type answer struct {
+	items []Item
+	err   error
+	took  time.Duration
+}
+
+// Begin asks the sources as Gather does, and does not wait. All of them have
+// answered or given up soon after limit, or after ctx is done: wait for Done.
+func Begin(ctx context.Context, q Query, limit time.Duration, sources ...Source) *Gathering {
+	g := &Gathering{sources: sources, done: make(chan struct{}), answers: make([]*answer, len(sources))}
 	var wg sync.WaitGroup
 	for i, s := range sources {
 		wg.Go(func() {
 			start := time.Now()
 			items, err := ask(ctx, q, limit, s)
-			answers[i] = answer{items, err, time.Since(start)}
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.answers[i] = &answer{items, err, time.Since(start)}
 		})
 	}
-	wg.Wait()
+	go func() {
+		wg.Wait()
+		close(g.done)
+	}()
+	return g
+}
 
-	b := Bundle{Items: []Item{}, Took: make(map[string]time.Duration, len(sources))}
+// Done is closed when every source has answered or given up.
+func (g *Gathering) Done() <-chan struct{} { return g.done }
+
+// Bundle gives what is known by now. A source that has not answered yet is a
+// gap in it.
+func (g *Gathering) Bundle() Bundle {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := Bundle{Items: []Item{}, Took: make(map[string]time.Duration, len(g.sources))}
 	count := map[Kind]int{}
-	for i, a := range answers {
-		name := sources[i].Name()
-		b.Took[name] = a.took
+	for i, a := range g.answers {
+		s := g.sources[i]
+		if a == nil {
+			b.Gaps = append(b.Gaps, Gap{Source: s.Name(), Label: s.Label(), Reason: "has not answered yet"})
+			continue
+		}
+		b.Took[s.Name()] = a.took
 		if a.err != nil {
-			b.Gaps = append(b.Gaps, Gap{Source: name, Label: sources[i].Label(), Reason: a.err.Error()})
+			b.Gaps = append(b.Gaps, Gap{Source: s.Name(), Label: s.Label(), Reason: a.err.Error()})
 		}
 		for _, it := range a.items {
 			count[it.Kind]++
 			it.ID = fmt.Sprintf("%s%d", letter[it.Kind], count[it.Kind])
-			it.Source = name
+			it.Source = s.Name()
 			b.Items = append(b.Items, it)
 		}
 	}

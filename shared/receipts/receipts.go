@@ -78,7 +78,7 @@ const Version = "1"
 // stands in an item that it cites, or in the ticket. A next step without a receipt and without an
 // identifier of its own is general advice. A draft that is no briefing (empty,
 // JSON, a refusal) has no claims.
-func Check(draft string, b evidence.Bundle, t ticket.Ticket) Checked {
+func Check(draft Draft, b evidence.Bundle, t ticket.Ticket) Checked {
 	c := Checked{}
 	for _, h := range Headings {
 		c.Sections = append(c.Sections, Section{Heading: h})
@@ -89,7 +89,7 @@ func Check(draft string, b evidence.Bundle, t ticket.Ticket) Checked {
 		items[it.ID] = know(it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why)
 	}
 	seen := map[string]bool{}
-	for _, s := range statements(draft) {
+	for _, s := range statements(string(draft)) {
 		c.Claims++
 		text, cites := s.read(items)
 		sources := []known{told}

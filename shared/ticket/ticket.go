@@ -86,6 +86,9 @@ type Kind string
 const (
 	Created  Kind = "created"
 	Resolved Kind = "resolved"
+	// Improve is not told by a webhook: the model did not answer when the note
+	// was written, and is asked again.
+	Improve Kind = "improve"
 )
 
 // Event says that something happened to a ticket. It travels through the
@@ -99,6 +102,8 @@ type Event struct {
 	// a ticket that cannot be read.
 	Signed   bool      `json:"signed"`
 	Received time.Time `json:"received"`
+	// Improvements counts the events of kind Improve up to this one.
+	Improvements int `json:"improvements,omitempty"`
 }
 
 // As gives the same event for the ticket under another key, with a job of its

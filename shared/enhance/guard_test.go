@@ -129,7 +129,7 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 	}{
 		"no canary":           {[]evidence.Item{past("Restart the spooler")}, "", advice("wait"), "", 1},
 		"an invented one":     {[]evidence.Item{past("Restart the spooler " + invented)}, invented, advice(invented), "", 1},
-		"its own decoy":       {[]evidence.Item{past(ours), past("Restart the spooler")}, ours, strings.ReplaceAll(advice(ours), "T1", "T2"), "", 1},
+		"its own decoy":       {[]evidence.Item{past(ours), past("Restart the spooler")}, ours, strings.ReplaceAll(advice("wait"), "T1", "T2"), "", 1},
 		"in the text":         {[]evidence.Item{past("a"), past("b " + strings.ToUpper(foreign))}, "", "", "the evidence of history", 0},
 		"in the title":        {[]evidence.Item{{Kind: evidence.Article, Title: foreign}}, "", "", "the evidence of history", 0},
 		"in the reference":    {[]evidence.Item{{Kind: evidence.System, Ref: foreign}}, "", "", "the evidence of history", 0},

@@ -12,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/canary"
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
 	"github.com/deskhand/deskhand/shared/note"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
@@ -114,7 +115,9 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 	past := func(text string) evidence.Item {
 		return evidence.Item{Kind: evidence.PastTicket, Ref: "12", Title: "Printer", Text: text}
 	}
-	advice := "## Similar Tickets\n- Restart the spooler [T1]\n## Recommended Next Steps\n- Tell the users: "
+	advice := func(words string) string {
+		return llmtest.Sections{Similar: []string{"Restart the spooler [T1]"}, Steps: []string{"Tell the users: " + words}}.Answer()
+	}
 	for name, c := range map[string]struct {
 		items  []evidence.Item
 		ticket string
@@ -122,8 +125,8 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 		found  string // where; "" for a note
 		asked  int
 	}{
-		"no canary":           {[]evidence.Item{past("Restart the spooler")}, "", advice + "wait", "", 1},
-		"an invented one":     {[]evidence.Item{past("Restart the spooler " + invented)}, invented, advice + invented, "", 1},
+		"no canary":           {[]evidence.Item{past("Restart the spooler")}, "", advice("wait"), "", 1},
+		"an invented one":     {[]evidence.Item{past("Restart the spooler " + invented)}, invented, advice(invented), "", 1},
 		"its own decoy":       {[]evidence.Item{past(ours), past("Restart the spooler")}, ours, "", "", 1},
 		"in the text":         {[]evidence.Item{past("a"), past("b " + strings.ToUpper(foreign))}, "", "", "the evidence of history", 0},
 		"in the title":        {[]evidence.Item{{Kind: evidence.Article, Title: foreign}}, "", "", "the evidence of history", 0},
@@ -131,7 +134,7 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 		"in the link":         {[]evidence.Item{{Kind: evidence.Article, URL: "https://x.example/" + foreign}}, "", "", "the evidence of history", 0},
 		"beside its own":      {[]evidence.Item{past(ours + " " + foreign)}, "", "", "the evidence of history", 0},
 		"in the ticket":       {nil, "see " + foreign, "", "the prompt", 0},
-		"in the model's mind": {[]evidence.Item{past("Restart the spooler")}, "", advice + "wait for " + foreign + " [T1]", "the note", 1},
+		"in the model's mind": {[]evidence.Item{past("Restart the spooler")}, "", advice("wait for " + foreign + " [T1]"), "the note", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

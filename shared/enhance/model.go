@@ -36,7 +36,7 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 	defer span.End()
 
 	hide := &hider{found: map[string]int{}}
-	request := prompt.Build(prompt.Input{Ticket: hide.ticket(t), Bundle: hide.bundle(b), Settings: c.tenant.Settings, Nonce: rand.Text()})
+	request := prompt.Build(prompt.Input{Ticket: hide.ticket(t), Bundle: hide.bundle(b), Settings: c.tenant.Settings, Schema: receipts.Schema(), Nonce: rand.Text()})
 	request.User = hide.text(request.User) // once more: what only the whole shows
 	hidden := hide.found
 	if err := e.noForeign(ctx, ev, "the prompt", request.System, request.User); err != nil {
@@ -54,7 +54,12 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 		d.missing = unanswered(err)
 		return d, nil
 	}
-	d.checked = receipts.Check(reply.Text, b, t)
+	parsed, err := receipts.Parse(reply.Text)
+	if err != nil {
+		d.missing = note.Unsupported
+		return d, nil
+	}
+	d.checked = receipts.Check(parsed, b, t)
 	if d.checked.Sourced == 0 {
 		d.missing = note.Unsupported
 	}

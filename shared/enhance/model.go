@@ -47,7 +47,7 @@ func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, e
 	defer span.End()
 
 	c := &conversation{job: j, bundle: b, hide: &hider{found: map[string]int{}}}
-	c.request = prompt.Build(prompt.Input{Ticket: c.hide.ticket(j.ticket), Bundle: c.hide.bundle(b), Settings: j.tenant.Settings, Nonce: rand.Text()})
+	c.request = prompt.Build(prompt.Input{Ticket: c.hide.ticket(j.ticket), Bundle: c.hide.bundle(b), Settings: j.tenant.Settings, Schema: receipts.Schema(), Nonce: rand.Text()})
 	c.request.User = c.hide.text(c.request.User) // once more: what only the whole shows
 	if err := e.noForeign(ctx, j.event, "the prompt", c.request.System, c.request.User); err != nil {
 		return draft{}, err

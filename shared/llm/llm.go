@@ -5,7 +5,9 @@ package llm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -36,8 +38,12 @@ type Request struct {
 	User        string
 	MaxTokens   int
 	Temperature float64
-	Referer     string // sent as HTTP-Referer where not empty
-	Title       string // sent as X-Title where not empty
+	// Schema is the JSON Schema that the answer must follow; nil for free text.
+	// An endpoint that cannot hold a model to it is asked without it, so the
+	// answer may still be anything.
+	Schema  json.RawMessage
+	Referer string // sent as HTTP-Referer where not empty
+	Title   string // sent as X-Title where not empty
 }
 
 // Reply is the model's answer.
@@ -62,6 +68,11 @@ var (
 	// ErrUnavailable: refused connection, timeout, 408, 429 or 5xx. Another try
 	// may help.
 	ErrUnavailable = errors.New("the model does not answer")
+	// ErrRefused is an ErrUnavailable: nobody listens there, or the name is not
+	// known. Another try soon does not help.
+	ErrRefused = fmt.Errorf("%w: there is no server", ErrUnavailable)
+	// ErrOpen is an ErrUnavailable: a Breaker did not even ask.
+	ErrOpen = fmt.Errorf("%w: it failed too often, and is left alone for a while", ErrUnavailable)
 	// ErrRejected: the endpoint refuses the request or the key. Another try
 	// does not help.
 	ErrRejected = errors.New("the model endpoint rejects the request")

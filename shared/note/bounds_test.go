@@ -118,7 +118,7 @@ func TestWhatIsCutKeepsItsSourceAndEndsAtASentence(t *testing.T) {
 				if got.tail != want.tail || got.lead != want.lead {
 					t.Fatalf("%+v lost what belongs to it: %+v", want, got)
 				}
-				if got.claim && got.tail == "" && i < len(receipts.Headings) {
+				if got.counts && got.tail == "" && i < len(receipts.Headings) {
 					t.Fatalf("a claim without a source: %+v", got)
 				}
 				if got.text != want.text && !slices.Contains(sentences(want.text), len(got.text)) {

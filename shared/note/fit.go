@@ -45,18 +45,10 @@ func words(markdown string) int {
 func short(text string, n int) string {
 	text = flat(text)
 	_, end := measure(text, n)
-	if end == len(text) {
-		return text
+	if end == len(text) || n == 0 {
+		return text[:end]
 	}
 	return strings.TrimRight(text[:end], " .,;:") + "…"
-}
-
-// title is a short one that a full stop follows.
-func title(text string, n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strings.TrimRight(short(text, n), ".!?;:, ")
 }
 
 // cut gives what fits of a text into n words: whole sentences, and a mark that
@@ -149,10 +141,10 @@ func gist(text string) string {
 	return strings.TrimSpace(text[start:])
 }
 
-var action = regexp.MustCompile(`(?i)^(?:[0-9.) ]*)(?:(?:we|i|then|therefore|so) )?(?:[a-z-]+ed|re-?set|set|ran|rebuilt|made|took|put|gave|found and \w+|switched|cut|swapped)\b`)
+var action = regexp.MustCompile(`(?i)^(?:[0-9.) ]*)(?:(?:we|i|then|therefore|so) )?(?:[a-z-]+ed|re-?set|set|ran|rebuilt|made|took|put|gave|went|wrote|sent|did|got|built|left|let|ran|brought|found and \w+|switched|cut|swapped)\b`)
 
 // fit shortens the sections until they have at most limit words, and tells how
-// many claims it left out. General advice, in the last section, goes first;
+// many claims, or pieces of evidence, it left out. General advice, in the last section, goes first;
 // then the end of whichever section is longest: its last bullet, or of its only
 // one the last sentence.
 func fit(sections []section, limit int) (left int) {
@@ -177,7 +169,7 @@ func fit(sections []section, limit int) (left int) {
 			s.bullets[end].text = shorter
 			continue
 		}
-		if s.bullets[end].claim {
+		if s.bullets[end].counts {
 			left++
 		}
 		s.bullets = s.bullets[:end]

@@ -47,11 +47,11 @@ func TestATextIsCutAtASentence(t *testing.T) {
 
 func TestTheLongestSectionIsCutFirst(t *testing.T) {
 	t.Parallel()
-	long := bullet{text: "One two three. Four five six.", tail: " (T1)", claim: true}
+	long := bullet{text: "One two three. Four five six.", tail: " (T1)", counts: true}
 	s := []section{
 		{"A", []bullet{long, long, long}},
 		{"B", []bullet{{text: "One."}}},
-		{"General", []bullet{{text: "Advice of some words.", claim: true}}},
+		{"General", []bullet{{text: "Advice of some words.", counts: true}}},
 	}
 	if left := fit(s, 7); left != 3 {
 		t.Errorf("%d claims left out, want 3", left)

@@ -40,7 +40,7 @@ func (p page) seen(it evidence.Item, look string) []string {
 			solution = ""
 		}
 	}
-	solved := "**" + p.in.solvedBy + ":** "
+	solved := p.label(p.in.solvedBy)
 	need := words(look)
 	if solution != "" {
 		need = words(solved) + min(words(solution), 20)
@@ -48,8 +48,8 @@ func (p page) seen(it evidence.Item, look string) []string {
 	var first string
 	room := 0
 	for _, give := range []struct{ facts, title int }{{2, 8}, {2, 5}, {1, 4}, {0, 0}} {
-		first = "**" + label + ":** " + p.ticketLink(it) + prefixed(", ", p.ago(it.When), p.facts(telltale(it.Facts), give.facts)) +
-			prefixed(": ", escape(title(it.Title, give.title))) + "."
+		first = p.label(label) + p.ticketLink(it) + prefixed(", ", p.ago(it.When), p.facts(telltale(it.Facts), give.facts)) +
+			prefixed(p.in.colon+" ", escape(short(it.Title, give.title)))
 		if room = MaxHeadline - words(first); room >= need {
 			break
 		}
@@ -57,8 +57,14 @@ func (p page) seen(it evidence.Item, look string) []string {
 	if solution == "" {
 		return []string{first, look}
 	}
+	if whole := flat(it.Text); words(solved)+words(whole) <= room {
+		solution = whole
+	}
 	return []string{first, solved + escape(cut(solution, room-words(solved)))}
 }
+
+// label begins a line.
+func (p page) label(text string) string { return "**" + text + p.in.colon + "** " }
 
 // look names the system and the article to look at first.
 func (p page) look() string {
@@ -74,7 +80,7 @@ func (p page) look() string {
 	if len(at) == 0 {
 		return ""
 	}
-	return "**" + p.in.lookAt + ":** " + strings.Join(at, ", ")
+	return p.label(p.in.lookAt) + strings.Join(at, ", ")
 }
 
 // telling is the best past ticket whose resolution is more than "fixed" or
@@ -174,23 +180,23 @@ func (p page) warnings() []string {
 }
 
 // foot takes the technician's vote, says how well the note is founded, and ends
-// with the marker. left is how many of the model's claims had no room.
+// with the marker. left is how many claims, or pieces of evidence, had no room.
 func (p page) foot(left int) string {
 	vote := ""
 	if linkable.MatchString(p.Useful) && linkable.MatchString(p.Useless) {
 		vote = p.in.vote + " " + link(p.in.useful, p.Useful) + " / " + link(p.in.useless, p.Useless) + "\n\n"
 	}
 	c := p.Checked
-	founded := fmt.Sprintf(p.in.evidence, len(p.Bundle.Items))
+	founded, model := fmt.Sprintf(p.in.evidence, len(p.Bundle.Items)), ""
 	if len(p.Bundle.Items) == 0 {
 		founded, _, _ = strings.Cut(founded, ",") // nothing has a source
 	}
 	if p.Missing == Nothing {
 		founded = fmt.Sprintf(form(p.in.claims, p.in.plural, c.Claims), c.Claims, c.Sourced, c.Removed)
-		if left > 0 {
-			founded += fmt.Sprintf(p.in.left, left)
-		}
-		founded += ". " + p.in.model + ": " + escape(short(p.Model, 3))
+		model = " " + p.in.model + p.in.colon + " " + escape(short(p.Model, 3)) + "."
 	}
-	return vote + "Deskhand: " + founded + ". " + "Ref: " + p.Marker
+	if left > 0 {
+		founded += fmt.Sprintf(p.in.left, left)
+	}
+	return vote + "Deskhand: " + founded + "." + model + " Ref: " + p.Marker
 }

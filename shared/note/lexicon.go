@@ -12,6 +12,7 @@ import (
 type lexicon struct {
 	plural func(n int) int
 	and    string
+	colon  string
 
 	headings [4]string // of receipts.Headings
 	general  string

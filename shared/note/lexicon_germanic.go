@@ -3,7 +3,7 @@ package note
 import "github.com/deskhand/deskhand/shared/evidence"
 
 var english = lexicon{
-	plural: oneOrMore, and: "and",
+	plural: oneOrMore, and: "and", colon: ":",
 	headings: [4]string{"Similar Tickets", "Relevant Documentation", "System Information", "Recommended Next Steps"},
 	general:  "General advice, not verified",
 
@@ -36,7 +36,7 @@ var english = lexicon{
 	today: "today",
 	ago:   [4]string{"%d year ago|%d years ago", "%d month ago|%d months ago", "%d week ago|%d weeks ago", "%d day ago|%d days ago"},
 	facts: facts{
-		evidence.SameSystem: "same %s", evidence.SameRequester: "same requester", evidence.SameSite: "same site",
+		evidence.SameSystem: "same system %s", evidence.SameRequester: "same requester", evidence.SameSite: "same site",
 		evidence.CameBackAtOnce: "came back within a day",
 		evidence.Held:           "held %d day|held %d days", evidence.CameBack: "came back after %d day|came back after %d days",
 		evidence.Copies:    "%d more ticket nearly the same|%d more tickets nearly the same",
@@ -59,7 +59,7 @@ var english = lexicon{
 }
 
 var german = lexicon{
-	plural: oneOrMore, and: "und",
+	plural: oneOrMore, and: "und", colon: ":",
 	headings: [4]string{"Ähnliche Tickets", "Passende Dokumentation", "Systeminformationen", "Empfohlene nächste Schritte"},
 	general:  "Allgemeine Hinweise, nicht geprüft",
 
@@ -115,7 +115,7 @@ var german = lexicon{
 }
 
 var dutch = lexicon{
-	plural: oneOrMore, and: "en",
+	plural: oneOrMore, and: "en", colon: ":",
 	headings: [4]string{"Vergelijkbare tickets", "Relevante documentatie", "Systeeminformatie", "Aanbevolen volgende stappen"},
 	general:  "Algemeen advies, niet gecontroleerd",
 

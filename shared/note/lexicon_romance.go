@@ -3,25 +3,25 @@ package note
 import "github.com/deskhand/deskhand/shared/evidence"
 
 var french = lexicon{
-	plural: frenchForm, and: "et",
+	plural: frenchForm, and: "et", colon: "\u00a0:",
 	headings: [4]string{"Tickets similaires", "Documentation pertinente", "Informations système", "Prochaines étapes recommandées"},
 	general:  "Conseils généraux, non vérifiés",
 
 	seen: "Déjà vu", possibly: "Peut-être lié", solvedBy: "Résolu par", lookAt: "À regarder", article: "article",
-	notSeen:         "**Jamais vu :** aucun ticket résolu ne ressemble à celui-ci.",
-	unsearched:      "**On ignore si cela s'est déjà produit :** la recherche de tickets similaires n'a pas pu se faire.",
-	nothing:         "**Rien de semblable n'est connu ici :** aucun ticket similaire, aucun article et aucun système de l'inventaire ne correspond.",
+	notSeen:         "**Jamais vu :** aucun ticket résolu ne ressemble à celui-ci.",
+	unsearched:      "**On ignore si cela s'est déjà produit :** la recherche de tickets similaires n'a pas pu se faire.",
+	nothing:         "**Rien de semblable n'est connu ici :** aucun ticket similaire, aucun article et aucun système de l'inventaire ne correspond.",
 	nothingSearched: "**Rien trouvé,** mais tout n'a pas pu être consulté.",
 
-	suspect: "Ce ticket contient du texte adressé à une IA ou à des opérateurs : à traiter comme un possible hameçonnage.",
-	told:    "Le ticket n'a pas pu être lu dans l'outil : cette note repose sur le texte transmis par le webhook.",
-	changed: "Mis à jour, modifié : %s.",
+	suspect: "Ce ticket contient du texte adressé à une IA ou à des opérateurs : à traiter comme un possible hameçonnage.",
+	told:    "Le ticket n'a pas pu être lu dans l'outil : cette note repose sur le texte transmis par le webhook.",
+	changed: "Mis à jour, modifié : %s.",
 	fields: map[string]string{
 		"subject": "objet", "description": "description", "priority": "priorité", "requester": "demandeur", "replies": "réponses",
 	},
-	gaps:    "Contexte limité, temporairement indisponible : %s.",
+	gaps:    "Contexte limité, temporairement indisponible : %s.",
 	sources: map[string]string{"history": "tickets similaires", "knowledge_base": "base de connaissances", "inventory": "inventaire des systèmes"},
-	alone:   "Rédigé à partir des seuls éléments trouvés : %s.",
+	alone:   "Rédigé à partir des seuls éléments trouvés : %s.",
 	reasons: map[Missing]string{
 		NoModel:     "aucun modèle de langage n'est configuré",
 		Pending:     "la réponse du modèle de langage est encore attendue",
@@ -45,21 +45,21 @@ var french = lexicon{
 	},
 
 	try:     "Essayer ce qui a résolu %s.",
-	cause:   "Ce qui a résolu %s n'a pas tenu : chercher la cause profonde.",
-	compare: "Vérifier si %s est le même problème : trop peu d'éléments concordent pour en être sûr.",
-	check:   "Vérifier d'abord %s : le ticket le nomme.",
+	cause:   "Ce qui a résolu %s n'a pas tenu : chercher la cause profonde.",
+	compare: "Vérifier si %s est le même problème : trop peu d'éléments concordent pour en être sûr.",
+	check:   "Vérifier d'abord %s : le ticket le nomme.",
 	follow:  "Suivre %s.",
-	applies: "Vérifier si %s s'applique : trop peu d'éléments concordent pour en être sûr.",
-	ask:     "Rien à recommander d'après les éléments trouvés. À demander : le texte exact de l'erreur, le système concerné, et depuis quand.",
+	applies: "Vérifier si %s s'applique : trop peu d'éléments concordent pour en être sûr.",
+	ask:     "Rien à recommander d'après les éléments trouvés. À demander : le texte exact de l'erreur, le système concerné, et depuis quand.",
 
 	inventory: "inventaire",
-	claims:    "affirmations : %d, avec source : %d, retirées : %d", left: ", omises faute de place : %d",
-	evidence: "éléments trouvés : %d, chacun avec sa source", model: "Modèle",
-	vote: "Cette note a-t-elle été utile ?", useful: "Utile", useless: "Inutile",
+	claims:    "affirmations : %d, avec source : %d, retirées : %d", left: ", omises faute de place : %d",
+	evidence: "éléments trouvés : %d, chacun avec sa source", model: "Modèle",
+	vote: "Cette note a-t-elle été utile ?", useful: "Utile", useless: "Inutile",
 }
 
 var spanish = lexicon{
-	plural: oneOrMore, and: "y",
+	plural: oneOrMore, and: "y", colon: ":",
 	headings: [4]string{"Tickets similares", "Documentación relevante", "Información del sistema", "Próximos pasos recomendados"},
 	general:  "Consejos generales, sin verificar",
 
@@ -115,7 +115,7 @@ var spanish = lexicon{
 }
 
 var italian = lexicon{
-	plural: oneOrMore, and: "e",
+	plural: oneOrMore, and: "e", colon: ":",
 	headings: [4]string{"Ticket simili", "Documentazione pertinente", "Informazioni sui sistemi", "Prossimi passi consigliati"},
 	general:  "Consigli generali, non verificati",
 
@@ -171,7 +171,7 @@ var italian = lexicon{
 }
 
 var portuguese = lexicon{
-	plural: oneOrMore, and: "e",
+	plural: oneOrMore, and: "e", colon: ":",
 	headings: [4]string{"Tickets semelhantes", "Documentação relevante", "Informações do sistema", "Próximos passos recomendados"},
 	general:  "Conselhos gerais, não verificados",
 

@@ -3,7 +3,7 @@ package note
 import "github.com/deskhand/deskhand/shared/evidence"
 
 var polish = lexicon{
-	plural: polishForm, and: "i",
+	plural: polishForm, and: "i", colon: ":",
 	headings: [4]string{"Podobne zgłoszenia", "Powiązana dokumentacja", "Informacje o systemach", "Zalecane następne kroki"},
 	general:  "Porady ogólne, niezweryfikowane",
 
@@ -62,7 +62,7 @@ var polish = lexicon{
 }
 
 var czech = lexicon{
-	plural: czechForm, and: "a",
+	plural: czechForm, and: "a", colon: ":",
 	headings: [4]string{"Podobné požadavky", "Související dokumentace", "Informace o systémech", "Doporučené další kroky"},
 	general:  "Obecné rady, neověřené",
 

@@ -75,16 +75,21 @@ type section struct {
 
 // bullet is a text between what stays when it is cut: where it comes from.
 type bullet struct {
-	lead  string // Markdown
-	text  string // plain
-	tail  string // Markdown
-	claim bool   // of the model
+	lead string // Markdown
+	text string // plain
+	tail string // Markdown
+	// counts says that the foot tells where it had no room.
+	counts bool
 }
 
 func (b bullet) markdown() string {
 	text := escape(b.text)
 	if start := strings.TrimRight(b.lead, " "); start == "" || strings.HasSuffix(start, "\n") {
 		text = opening(text)
+	}
+	// The full stop comes behind the sources.
+	if stem, ok := strings.CutSuffix(text, "."); ok && b.tail != "" && !strings.HasSuffix(stem, ".") {
+		return opening(b.lead) + stem + b.tail + "."
 	}
 	return opening(b.lead) + text + b.tail
 }

@@ -38,7 +38,7 @@ func (p page) sections() []section {
 	general := section{heading: p.in.general}
 	if p.Missing == Nothing {
 		for _, text := range p.Checked.General {
-			general.bullets = append(general.bullets, bullet{text: text, claim: true})
+			general.bullets = append(general.bullets, bullet{text: text, counts: true})
 		}
 	}
 	return append(sections, general)
@@ -57,7 +57,7 @@ func (p page) claims(i int) (bullets []bullet) {
 			}
 		}
 		if len(cites) > 0 {
-			bullets = append(bullets, bullet{text: c.Text, tail: " (" + strings.Join(cites, ", ") + ")", claim: true})
+			bullets = append(bullets, bullet{text: c.Text, tail: " (" + strings.Join(cites, ", ") + ")", counts: true})
 		}
 	}
 	return bullets
@@ -71,11 +71,11 @@ func (p page) cite(it evidence.Item, howSure bool) string {
 		if !howSure {
 			return p.ticketLink(it)
 		}
-		return p.ticketLink(it) + ": " + p.match(it)
+		return p.ticketLink(it) + p.in.colon + " " + p.match(it)
 	case evidence.Article:
 		return link(short(it.Title, 8), it.URL)
 	default:
-		return p.in.inventory + ": " + escape(short(it.Ref, 2))
+		return p.in.inventory + p.in.colon + " " + escape(short(it.Ref, 2))
 	}
 }
 
@@ -89,7 +89,7 @@ func (p page) items(kind evidence.Kind) (bullets []bullet) {
 			b.lead = "**" + p.ticketLink(it) + "** " + escape(short(it.Title, titleWords)) +
 				known(p.match(it)+p.matched(it), p.ago(it.When), p.facts(it.Facts, 5))
 			if b.text = cut(it.Text, solutionWords); b.text != "" {
-				b.lead += newLine + "  " + p.in.solvedBy + ": "
+				b.lead += newLine + "  " + p.in.solvedBy + p.in.colon + " "
 			}
 		case evidence.Article:
 			b.lead = "**" + link(short(it.Title, titleWords), it.URL) + "**" + known(p.doubt(it), p.facts(it.Facts, 2))
@@ -97,11 +97,17 @@ func (p page) items(kind evidence.Kind) (bullets []bullet) {
 				b.lead += newLine + "  "
 			}
 		default:
-			b.lead = strong(short(it.Ref, 2))
-			if b.text = cut(it.Text, systemWords); b.text != "" {
-				b.lead += ": "
+			b.lead, b.text = strong(short(it.Ref, 2)), cut(it.Text, systemWords)
+			// What is the same of several systems is said once.
+			if last := len(bullets) - 1; last >= 0 && bullets[last].text == b.text {
+				b.lead = strings.TrimSuffix(bullets[last].lead, p.in.colon+" ") + ", " + b.lead
+				bullets = bullets[:last]
+			}
+			if b.text != "" {
+				b.lead += p.in.colon + " "
 			}
 		}
+		b.counts = p.Missing != Nothing
 		bullets = append(bullets, b)
 	}
 	return bullets
@@ -151,7 +157,9 @@ func (p page) match(it evidence.Item) string {
 	}
 }
 
-func (p page) matched(it evidence.Item) string { return prefixed(": ", escape(short(it.Why, 6))) }
+func (p page) matched(it evidence.Item) string {
+	return prefixed(p.in.colon+" ", escape(short(it.Why, 6)))
+}
 
 // nextSteps are those that the evidence itself suggests, the surest first.
 func (p page) nextSteps() (bullets []bullet) {

@@ -50,8 +50,8 @@ type Item struct {
 	Why    string    `json:"why,omitempty"`   // what matched: "spooler, hp, 0x00000709"
 	// Possibly says that too little matched to be sure that it is about the same.
 	Possibly bool `json:"possibly,omitempty"`
-	// Facts is what else is known of it, in words of ours: "held 21 days".
-	Facts []string `json:"facts,omitempty"`
+	// Facts is what else is known of it: "held 21 days".
+	Facts []Fact `json:"facts,omitempty"`
 	// Path is how it was found: "words, latent factors, references".
 	Path string `json:"path,omitempty"`
 }

@@ -1,7 +1,6 @@
 package note
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -10,10 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/yuin/goldmark"
-	goldmarkhtml "github.com/yuin/goldmark/renderer/html"
-	"golang.org/x/net/html"
-	"pgregory.net/rapid"
 
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/receipts"
@@ -33,8 +28,8 @@ var printer = ticket.Ticket{
 var found = evidence.Bundle{Items: []evidence.Item{
 	{
 		ID: "T1", Kind: evidence.PastTicket, Ref: "1017", Title: "Third floor printer: 30 jobs waiting!!", URL: "https://sdp.example/WorkOrder.do?woMode=viewWO&woID=1017",
-		Facts: []string{"same site", "held 21 days", "2 tickets like this in 30 days in the same place"},
-		Text:  "Stopped the Print Spooler on PS-ACME-01, emptied C:\\Windows\\System32\\spool\\PRINTERS, started it again. Queue drained in two minutes.", When: noteTime.AddDate(0, 0, -23), Score: 12,
+		Facts: []evidence.Fact{{Kind: evidence.SameSite}, {Kind: evidence.Held, N: 21}, {Kind: evidence.Recurred, N: 2}}, Why: "printer, queue, 3rd",
+		Text: "Stopped the Print Spooler on PS-ACME-01, emptied C:\\Windows\\System32\\spool\\PRINTERS, started it again. Queue drained in two minutes.", When: noteTime.AddDate(0, 0, -23), Score: 12,
 	},
 	{ID: "T2", Kind: evidence.PastTicket, Possibly: true, Ref: "988", Title: "<script>alert(1)</script> [click](https://evil.example)", Text: "user *rebooted* `it`", When: noteTime.AddDate(0, -4, 0), Score: 3},
 	{ID: "A1", Kind: evidence.Article, Ref: "7", Title: "Print queue stuck: clear the spooler", URL: "https://sdp.example/solution/7", Text: "1. Sign in to PS-ACME-01. 2. Stop the spooler."},
@@ -55,6 +50,10 @@ var notes = map[string]Briefing{
 		},
 	}, found, printer)},
 	"nothing_found": {Ticket: printer, Bundle: evidence.Bundle{}, Missing: Empty},
+	"everything_in_german": {
+		Ticket: printer, Bundle: evidence.Bundle{Items: found.Items, Gaps: []evidence.Gap{{Source: "monitoring", Label: "monitoring"}}}, Missing: Pending, Suspect: true, Language: "de-CH",
+		Changed: []string{"description", "priority"}, Useful: "https://dh.example/feedback/1?v=useful&sig=a_b", Useless: "https://dh.example/feedback/1?v=useless&sig=a_b",
+	},
 	"gaps_and_told": {Ticket: printer, Told: true, Missing: NoModel, Bundle: evidence.Bundle{
 		Items: found.Items[3:], Gaps: []evidence.Gap{{Source: "knowledge_base", Label: "knowledge base", Reason: "timeout"}},
 	}},
@@ -98,92 +97,102 @@ func TestANoteNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// Whatever the evidence says, a note has at most 500 words, its headline at
-// most 40, and no link or mark-up that the evidence's text brought.
-func TestANoteIsShortAndOnlyOurMarkUpIsInIt(t *testing.T) {
+func TestTheHeadIsHonestAboutWhatCouldNotBeSearched(t *testing.T) {
 	t.Parallel()
-	hostile := rapid.SliceOfN(rapid.SampledFrom([]string{
-		"spooler", "<img src=x>", "[a](https://evil.example)", "**b**", "`c`", "https://evil.example", "# h", "\n- x", "&lt;", "10.0.0.1", "~~z~~", "|", "![i](x)", "\x00",
-	}), 0, 120)
-	rapid.Check(t, func(t *rapid.T) {
-		b := Briefing{Now: noteTime, Marker: "DH-0123456789abcdef", Missing: Empty}
-		for range rapid.IntRange(0, 12).Draw(t, "items") {
-			kind := rapid.SampledFrom([]evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}).Draw(t, "kind")
-			text := strings.Join(hostile.Draw(t, "text"), " ")
-			b.Bundle.Items = append(b.Bundle.Items, evidence.Item{
-				Kind: kind, Ref: "1", Title: cut(text, 20), Text: text, Facts: rapid.SliceOfN(rapid.SampledFrom([]string{"same site", "held 21 days", "12 tickets like this in 30 days in the same place", "<b>", "where 2 similar tickets pointed to"}), 0, 5).Draw(t, "facts"),
-				When:     rapid.SampledFrom([]time.Time{{}, noteTime, noteTime.AddDate(-2, 0, 0)}).Draw(t, "when"),
-				Possibly: rapid.Bool().Draw(t, "possibly"), URL: rapid.SampledFrom([]string{"", "https://sdp.example/1", "javascript:alert(1)", "https://x.example/)(y"}).Draw(t, "url"),
-			})
+	gap := []evidence.Gap{{Source: "history", Label: "similar tickets", Reason: "timeout"}}
+	for want, b := range map[string]Briefing{
+		"**Nothing like this is known here:**":                {},
+		"**Nothing found,** but not everything":               {Bundle: evidence.Bundle{Gaps: []evidence.Gap{{Source: "inventory"}}}},
+		"**Not known whether this was seen before:** similar": {Bundle: evidence.Bundle{Items: found.Items[2:], Gaps: gap}},
+		"**Not seen before:** no resolved":                    {Bundle: evidence.Bundle{Items: found.Items[2:]}},
+	} {
+		if got := Write(b); !strings.HasPrefix(got, want) {
+			t.Errorf("want %q, the note begins:\n%s", want, got)
 		}
-		note := Write(b)
-		head, _, _ := strings.Cut(note, "\n\n*Written")
-		if n := words(head); len(b.Bundle.Items) > 0 && n > maxHeadline {
-			t.Fatalf("the first two lines have %d words:\n%s", n, head)
-		}
-		var page bytes.Buffer
-		if err := goldmark.New(goldmark.WithRendererOptions(goldmarkhtml.WithUnsafe())).Convert([]byte(note), &page); err != nil {
-			t.Fatal(err)
-		}
-		text, links := read(t, &page)
-		if n := len(strings.Fields(text)); n > MaxWords {
-			t.Fatalf("%d words", n)
-		}
-		for _, l := range links {
-			if l != "https://sdp.example/1" {
-				t.Fatalf("the note links to %s:\n%s", l, note)
-			}
-		}
-	})
+	}
 }
 
-// read gives the visible text and the links of a page that may have no other
-// elements than those of a note.
-func read(t *rapid.T, page *bytes.Buffer) (text string, links []string) {
-	z := html.NewTokenizer(page)
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return text, links
-		case html.TextToken:
-			text += string(z.Text())
-		case html.StartTagToken, html.SelfClosingTagToken:
-			token := z.Token()
-			switch token.Data {
-			case "p", "h3", "ul", "li", "strong", "em":
-			case "a":
-				links = append(links, token.Attr[0].Val)
-			default:
-				t.Fatalf("the note has an element %s", token)
-			}
+func TestANoteSaysWhatToBewareOfAndWhatChanged(t *testing.T) {
+	t.Parallel()
+	b := notes["evidence_only"]
+	b.Suspect, b.Changed = true, []string{"description", "priority", "description", "unheard of"}
+	b.Bundle.Gaps = []evidence.Gap{{Source: "knowledge_base"}, {Source: "jira", Label: "Jira *issues*"}}
+	note := Write(b)
+	for _, want := range []string{
+		"\n\n**This ticket contains text addressed to AI or operators: treat as possible phishing.**\n\n",
+		"*Updated: the description and the priority changed.*",
+		`*Limited context available: knowledge base and Jira \*issues\* temporarily unavailable.*`,
+	} {
+		if !strings.Contains(note, want) {
+			t.Errorf("the note lacks %q:\n%s", want, note)
+		}
+	}
+}
+
+func TestAVoteNeedsBothLinks(t *testing.T) {
+	t.Parallel()
+	b := Briefing{Useful: "https://dh.example/u", Useless: "javascript:alert(1)"}
+	if strings.Contains(Write(b), "useful") {
+		t.Error("a vote without a link")
+	}
+	b.Useless = "https://dh.example/n"
+	if want := "Was this note useful? [Useful](https://dh.example/u) / [Useless](https://dh.example/n)\n\nDeskhand:"; !strings.Contains(Write(b), want) {
+		t.Errorf("no vote:\n%s", Write(b))
+	}
+}
+
+func TestHowSureAMatchIsComesFromItsScore(t *testing.T) {
+	t.Parallel()
+	past := func(score float64, why string, possibly bool) evidence.Item {
+		return evidence.Item{Kind: evidence.PastTicket, Source: "history", Ref: "1", Score: score, Why: why, Possibly: possibly}
+	}
+	best := past(10, "spooler, 0x00000709", false)
+	for want, it := range map[string]evidence.Item{
+		"*strong match: spooler, 0x00000709*": best,
+		"*strong match: 0x00000709*":          past(7, "0x00000709", false),
+		"*partial match: spooler*":            past(9, "spooler", false),
+		"*partial match: spooler, queue*":     past(5, "spooler, queue", false),
+		"*similar in meaning*":                past(9, "", false),
+		"*possibly related: spooler, queue*":  past(10, "spooler, queue", true),
+	} {
+		p := page{Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{best, it}}}, english}
+		if got := p.items(evidence.PastTicket)[1].lead; !strings.HasSuffix(got, want) {
+			t.Errorf("%+v is shown as %q, want %q", it, got, want)
+		}
+	}
+}
+
+func TestTheNextStepsFollowTheEvidence(t *testing.T) {
+	t.Parallel()
+	past := evidence.Item{Kind: evidence.PastTicket, Ref: "#7", Text: "Restarted the spooler on it."}
+	back, maybe := past, past
+	back.Facts, maybe.Possibly = []evidence.Fact{{Kind: evidence.CameBack, N: 3}}, true
+	article := evidence.Item{Kind: evidence.Article, Title: "Spooler", Possibly: true}
+	for want, items := range map[string][]evidence.Item{
+		"Try what solved #7.": {past},
+		"What solved #7 did not last: look for the cause behind it.":                                                             {back},
+		"See whether #7 is the same problem: too little matches to be sure.":                                                     {maybe},
+		"Check **srv-1** first: the ticket names it.":                                                                            {{Kind: evidence.System, Ref: "srv-1"}, maybe},
+		"Follow [Clear it](https://kb.example/1).":                                                                               {{Kind: evidence.Article, Title: "Clear it", URL: "https://kb.example/1"}},
+		"See whether Spooler applies: too little matches to be sure.":                                                            {article},
+		"Nothing to recommend from the evidence. Useful to ask: the exact error text, the system it happens on, and since when.": nil,
+	} {
+		p := page{Briefing{Bundle: evidence.Bundle{Items: items}}, english}
+		if got := p.nextSteps()[0].markdown(); got != want {
+			t.Errorf("the first step is %q, want %q", got, want)
 		}
 	}
 }
 
 func TestAgoSaysItInTheLargestUnit(t *testing.T) {
 	t.Parallel()
-	for days, want := range map[int]string{0: ", today", 1: ", 1 day ago", 6: ", 6 days ago", 7: ", 1 week ago", 23: ", 3 weeks ago", 40: ", 1 month ago", 200: ", 6 months ago", 800: ", 2 years ago"} {
-		if got := ago(noteTime, noteTime.AddDate(0, 0, -days)); got != want {
+	p := page{Briefing{Now: noteTime}, english}
+	for days, want := range map[int]string{0: "today", 1: "1 day ago", 6: "6 days ago", 7: "1 week ago", 23: "3 weeks ago", 40: "1 month ago", 200: "6 months ago", 800: "2 years ago"} {
+		if got := p.ago(noteTime.AddDate(0, 0, -days)); got != want {
 			t.Errorf("%d days: %q, want %q", days, got, want)
 		}
 	}
-	if ago(noteTime, time.Time{}) != "" {
+	if p.ago(time.Time{}) != "" {
 		t.Error("an unknown time was told")
-	}
-}
-
-func TestTheGistIsWhatWasDone(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"Her laptop had the old driver. Cleared the queue, replaced the driver.": "Cleared the queue, replaced the …",
-		"Restarted the spooler.":                                  "Restarted the spooler.",
-		"Cause: full disk\n- Removed old logs on srv-01 and more": "- Removed old logs on …",
-		"Der Dienst hing. Neu gestartet.":                         "Der Dienst hing. Neu gestartet.",
-		"user rebooted":                                           "user rebooted",
-		"":                                                        "",
-	} {
-		if got := gist(text, 5); got != want {
-			t.Errorf("gist(%q) = %q, want %q", text, got, want)
-		}
 	}
 }

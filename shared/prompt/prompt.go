@@ -144,7 +144,7 @@ func evidenceText(items []evidence.Item, nonce string, room int) string {
 		if why := line(it.Why, nonce, 120); why != "" {
 			texts[i] = "  matched: " + why + "\n" + texts[i]
 		}
-		if known := line(strings.Join(it.Facts, "; "), nonce, 200); known != "" {
+		if known := line(strings.Join(it.InWords(), "; "), nonce, 200); known != "" {
 			texts[i] = "  known: " + known + "\n" + texts[i]
 		}
 		lengths[i] = len(texts[i])

@@ -35,7 +35,7 @@ func acme() prompt.Input {
 			Description: "Since Monday every page from pr-07 (10.4.0.17)\r\nhas strange characters.\n\n\nError 0x00000709.",
 		},
 		Bundle: evidence.Bundle{Items: []evidence.Item{
-			{ID: "T1", Kind: evidence.PastTicket, Source: "history", Ref: "981", Title: "Garbage on pr-03", When: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Why: "garbage, 0x00000709", Facts: []string{"same site", "held 21 days"}, Text: "Driver 61.2 replaced by 61.4.\nSpooler restarted."},
+			{ID: "T1", Kind: evidence.PastTicket, Source: "history", Ref: "981", Title: "Garbage on pr-03", When: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Why: "garbage, 0x00000709", Facts: []evidence.Fact{{Kind: evidence.SameSite}, {Kind: evidence.Held, N: 21}}, Text: "Driver 61.2 replaced by 61.4.\nSpooler restarted."},
 			{ID: "T2", Kind: evidence.PastTicket, Possibly: true, Source: "history", Ref: "77", Title: "Printer offline"},
 			{ID: "A1", Kind: evidence.Article, Source: "knowledge base", Ref: "KB-12", Title: "Replacing a printer driver", When: time.Date(2025, 11, 30, 0, 0, 0, 0, time.UTC), Text: "Remove the old driver first.", URL: "https://kb.acme.example/12"},
 			{ID: "S1", Kind: evidence.System, Source: "inventory", Ref: "pr-07", Title: "pr-07 (10.4.0.17)", Text: "Printer, Acme, Harbour office"},

@@ -205,7 +205,7 @@ func TestWhatSimilarTicketsPointToIsFound(t *testing.T) {
 	}
 	items := w.ask(t, acme, "Mail client", "wants login at start")
 	at := slices.IndexFunc(items, func(it evidence.Item) bool { return it.Ref == "3" || it.Ref == "#3" })
-	if at < 0 || !slices.Contains(items[at].Facts, "where 2 similar tickets pointed to") || items[at].Path != "references" {
+	if at < 0 || !slices.Contains(items[at].Facts, evidence.Fact{Kind: evidence.PointedTo, N: 2}) || items[at].Path != "references" {
 		t.Errorf("found %s: %+v", refs(items), items)
 	}
 	if slices.ContainsFunc(items, func(it evidence.Item) bool { return it.Ref == "#4" }) {

@@ -198,7 +198,7 @@ func (a asking) cases(ctx context.Context, hits []retrieval.Hit) ([]evidence.Ite
 		it := found(past[c.Doc].item, evidence.PastTicket, c.Hit)
 		it.Facts = append(it.Facts, facts(c)...)
 		if recurred > 0 && len(c.Same) > 0 {
-			it.Facts = append(it.Facts, counted(recurred, "ticket")+" like this in 30 days in the same place")
+			it.Facts = append(it.Facts, evidence.Fact{Kind: evidence.Recurred, N: recurred})
 			recurred = 0 // said once
 		}
 		best = append(best, it)
@@ -235,29 +235,29 @@ func (a asking) eachPast(rows pgx.Rows, do func(int64, pastTicket)) error {
 }
 
 // facts says what is known of a case beside its text.
-func facts(c retrieval.Case) (list []string) {
-	if len(c.Same) > 0 {
-		list = append(list, "same "+strings.Join(c.Same, ", "))
+func facts(c retrieval.Case) (list []evidence.Fact) {
+	for _, same := range c.Same {
+		switch same {
+		case "requester":
+			list = append(list, evidence.Fact{Kind: evidence.SameRequester})
+		case "site":
+			list = append(list, evidence.Fact{Kind: evidence.SameSite})
+		default:
+			list = append(list, evidence.Fact{Kind: evidence.SameSystem, Name: same})
+		}
 	}
 	switch {
 	case c.CameBack && c.Held == 0:
-		list = append(list, "came back within a day")
+		list = append(list, evidence.Fact{Kind: evidence.CameBackAtOnce})
 	case c.CameBack:
-		list = append(list, "came back after "+counted(c.Held, "day"))
+		list = append(list, evidence.Fact{Kind: evidence.CameBack, N: c.Held})
 	case c.Held > 0:
-		list = append(list, "held "+counted(c.Held, "day"))
+		list = append(list, evidence.Fact{Kind: evidence.Held, N: c.Held})
 	}
 	if c.Copies > 0 {
-		list = append(list, counted(c.Copies, "more ticket")+" nearly the same")
+		list = append(list, evidence.Fact{Kind: evidence.Copies, N: c.Copies})
 	}
 	return list
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 const findArticles = `SELECT id, article_id, title, body, url, updated_at FROM articles WHERE id = ANY($1)`
@@ -304,7 +304,7 @@ func found(it evidence.Item, kind evidence.Kind, h retrieval.Hit) evidence.Item 
 	}
 	if n := len(h.CitedBy); n > 0 {
 		path = append(path, "references")
-		it.Facts = append(it.Facts, "where "+counted(n, "similar ticket")+" pointed to")
+		it.Facts = append(it.Facts, evidence.Fact{Kind: evidence.PointedTo, N: n})
 	}
 	it.Path = strings.Join(path, ", ")
 	return it

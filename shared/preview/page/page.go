@@ -240,7 +240,7 @@ func newItem(s preview.Shown, created time.Time, best map[evidence.Kind]float64)
 	case evidence.Article:
 		it.Age = "last edited " + duration(created.Sub(s.When)) + " before"
 	}
-	for _, fact := range s.Facts {
+	for _, fact := range s.InWords() {
 		it.Facts = append(it.Facts, line(fact, maxLine))
 	}
 	for _, word := range s.Shares[:min(len(s.Shares), words)] {

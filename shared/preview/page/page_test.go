@@ -38,7 +38,7 @@ func report() preview.Report {
 	}
 	spooler := preview.Shown{Shares: []string{"spooler", "372", "a", "b", "c", "d", "e", "f"}, Item: evidence.Item{
 		Kind: evidence.PastTicket, Ref: "#1017", Title: "Third floor printer: 30 jobs waiting!!", URL: "https://sdp.example/1017",
-		Text: "Stopped the Print Spooler on PS-ACME-01, emptied it.", When: created.AddDate(0, 0, -23), Score: 12, Why: "printer, jobs", Facts: []string{"same site", "held 21 days"},
+		Text: "Stopped the Print Spooler on PS-ACME-01, emptied it.", When: created.AddDate(0, 0, -23), Score: 12, Why: "printer, jobs", Facts: []evidence.Fact{{Kind: evidence.SameSite}, {Kind: evidence.Held, N: 21}},
 	}}
 	article := preview.Shown{Item: evidence.Item{Kind: evidence.Article, Ref: "KB7", Title: "Clear the spooler", Text: "1. Sign in.", When: created.AddDate(-3, 0, 0), Score: 3}}
 	system := preview.Shown{Item: evidence.Item{Kind: evidence.System, Ref: "PRN-03", Title: "PRN-03", Text: "Printer, London"}}
@@ -134,7 +134,7 @@ func hostile(s string) preview.Report {
 		t.Key, t.Number, t.Subject, t.Description, t.Resolution, t.URL = s, s, s, s, s, s
 		for j := range t.Shown {
 			it := &t.Shown[j]
-			it.Ref, it.Title, it.Text, it.URL, it.Why, it.Facts, it.Shares = s, s, s, s, s, []string{s, s}, []string{s, s}
+			it.Ref, it.Title, it.Text, it.URL, it.Why, it.Facts, it.Shares = s, s, s, s, s, []evidence.Fact{{Name: s}, {Name: s}}, []string{s, s}
 		}
 	}
 	return r

@@ -17,6 +17,10 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
+// Render gives the HTML that PutNote stores for a note: for whoever wants to
+// see one without a product.
+func Render(n ticket.Note) (string, error) { return body(n) }
+
 // body renders a note into the HTML that the product stores. It ends with the
 // marker, by which the note is known as ours: in a last line of its own unless
 // the note ends so already.

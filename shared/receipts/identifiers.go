@@ -45,7 +45,7 @@ func aboutTicket(t ticket.Ticket) known {
 }
 
 func aboutItem(it evidence.Item) known {
-	return know([]time.Time{it.When}, append([]string{it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source}, it.Facts...)...)
+	return know([]time.Time{it.When}, append([]string{it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source}, it.InWords()...)...)
 }
 
 // invented gives the first identifier of a claim that none of the sources has.

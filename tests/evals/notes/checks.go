@@ -102,13 +102,14 @@ func words(text string) string { return strings.Join(strings.Fields(text), " ") 
 
 // grounding: what the note names, the ticket or the evidence names.
 func grounding(c cases.Case, o outcome) (wrong []string) {
-	for _, id := range known(c, o).lacks(o.page.body()) {
+	for _, id := range vouched(c, o).lacks(o.page.body()) {
 		wrong = append(wrong, "names "+id)
 	}
 	return wrong
 }
 
-func known(c cases.Case, o outcome) source {
+// vouched is what the ticket and the evidence name.
+func vouched(c cases.Case, o outcome) source {
 	t := c.AsTicket()
 	texts := []string{t.Number, t.Subject, t.Description, t.Priority, t.Site, t.Requester, t.Email}
 	for _, it := range o.bundle.Items {

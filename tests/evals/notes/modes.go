@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -32,7 +31,7 @@ func evaluate(ctx context.Context, list []cases.Case) (evaluation, row, error) {
 	return e, r, err
 }
 
-// each runs every case, as many at a time as there are processors, and hands
+// each runs every case, several at a time, and hands
 // over what came of it, one at a time.
 func (e evaluation) each(ctx context.Context, model func(cases.Case) (llm.Model, func(), error), with func(cases.Case, outcome)) error {
 	var (
@@ -41,7 +40,7 @@ func (e evaluation) each(ctx context.Context, model func(cases.Case) (llm.Model,
 		errs []error
 	)
 	work := make(chan cases.Case)
-	for range runtime.GOMAXPROCS(0) {
+	for range atOnce {
 		wg.Go(func() {
 			for c := range work {
 				o, err := e.one(ctx, c, model)
@@ -186,3 +185,6 @@ func (r *row) raw(c cases.Case, o outcome) {
 
 // good tells whether no check failed that must not.
 func (r row) good() bool { return !r.Must || len(r.Failed) == 0 }
+
+// atOnce is how many cases run at a time: they mostly wait.
+const atOnce = 16

@@ -81,7 +81,9 @@ func (d *desk) enhance(ctx context.Context, model llm.Model) (outcome, error) {
 		Ref:  ticket.Ref{Tenant: "acme", Tool: connection.Tool, Connection: "desk", Key: t.Key},
 		Told: ticket.Told{Subject: t.Subject, Description: t.Description, Priority: t.Priority},
 	}
-	judge := func(err error) queue.Verdict { return queue.DefaultPolicy.Decide(queue.Message{Sent: d.of.Now}, err, d.of.Now) }
+	judge := func(err error) queue.Verdict {
+		return queue.DefaultPolicy.Decide(queue.Message{Sent: d.of.Now}, err, d.of.Now)
+	}
 	if err := e.Enhance(ctx, ev, judge); err != nil {
 		return outcome{}, fmt.Errorf("case %s: %w", d.of.Name, err)
 	}

@@ -100,7 +100,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 		return e.underItsKey(ctx, attempt, record, judge, ev.As(t.Key))
 	}
 	record.Revision = t.Revision()
-	if record.Skipped = e.skip(ctx, c, t, attempt); record.Skipped != "" {
+	if record.Skipped = e.skip(ctx, c, ev, t, attempt); record.Skipped != "" {
 		return e.finish(ctx, attempt, record)
 	}
 	if err := e.write(ctx, c, ev, note.Briefing{Ticket: t, Told: told}, &record); err != nil {

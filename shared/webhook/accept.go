@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,10 +35,10 @@ const (
 
 // delivery is one webhook on its way through accept, which fills it in.
 type delivery struct {
-	kind       ticket.Kind
-	path       string // of the tool, from the URL
-	connection string // from the URL; "" where a tenant has to be named
-	form       bool   // the body is a form, not JSON
+	kind       ticket.Kind // of the URL, then what the delivery says itself
+	path       string      // of the tool, from the URL
+	connection string      // from the URL; "" where a tenant has to be named
+	form       bool        // the body is a form, not JSON
 	body       []byte
 
 	named string // the connection or tenant that it names; at most maxName bytes
@@ -148,6 +149,9 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 		return said, fmt.Errorf("webhook: read delivery of %s: %w", conn.ID, err)
 	}
 	d.ticket = said.Key
+	if said.Kind == ticket.Created || slices.Contains(ticket.Announced, said.Kind) {
+		d.kind = said.Kind
+	}
 	return said, nil
 }
 
@@ -232,7 +236,7 @@ func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = rc.queue(ev.Kind).Send(within, queue.Message{
-		ID: ev.Job, Tenant: ev.Ref.Tenant, Kind: string(ev.Kind), Body: body, Trace: carrier, Sent: ev.Received,
+		ID: ev.Job, Tenant: ev.Ref.Tenant, Kind: string(ev.Kind), Body: body, Trace: carrier, Sent: ev.Received, Delay: ev.Kind.Delay(),
 	})
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
@@ -245,7 +249,7 @@ func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
 }
 
 func (rc *Receiver) queue(kind ticket.Kind) queue.Sender {
-	if kind == ticket.Resolved {
+	if kind.Past() {
 		return rc.Catalogue
 	}
 	return rc.Enhance

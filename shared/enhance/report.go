@@ -16,14 +16,15 @@ import (
 func (e *Enhancer) report(ctx context.Context, ev ticket.Event, v queue.Verdict, err error, start time.Time) {
 	now := e.Now()
 	took := now.Sub(start)
+	age := max(now.Sub(ev.Received)-ev.Kind.Delay(), took) // what was held back on purpose is not late
 	id := metric.Tenant(string(ev.Ref.Tenant))
-	fields := []any{"operation", "enhance", "duration_ms", took.Milliseconds(), "age_ms", now.Sub(ev.Received).Milliseconds()}
+	fields := []any{"operation", "enhance", "duration_ms", took.Milliseconds(), "age_ms", age.Milliseconds()}
 	switch {
 	case err == nil:
 		e.Log.InfoContext(ctx, "enhancement completed", append(fields, "status", "success")...)
 		e.Outcomes.add(now, true)
 		metric.EnhancementRequests.Add(ctx, 1, metric.With(id, metric.Operation("enhance"), metric.Status("success")))
-		metric.EnhancementAge.Record(ctx, now.Sub(ev.Received).Seconds(), metric.With(id))
+		metric.EnhancementAge.Record(ctx, age.Seconds(), metric.With(id))
 	case errors.Is(err, context.Canceled): // told to stop: the queue gives it to another
 		e.Log.InfoContext(ctx, "enhancement given back", append(fields, "status", "retry", "error", err.Error())...)
 		return

@@ -14,7 +14,7 @@ import (
 // than a needless note.
 func Noise(t Ticket) string {
 	subject := strings.ToLower(tags.ReplaceAllString(fold(t.Subject), ""))
-	text := strings.ToLower(strings.Join(append([]string{t.Description}, t.Replies...), "\n"))
+	text := strings.ToLower(t.Body())
 	sender, _, _ := strings.Cut(strings.ToLower(t.Email), "@")
 	switch {
 	case wordless(text) && (wordless(subject) || subjectless.MatchString(subject)):

@@ -76,10 +76,13 @@ func (t Ticket) Field(name string) []string {
 	return nil
 }
 
-// Text is what retrieval reads: subject, description, and the requester's
+// Text is what retrieval reads: subject and body.
+func (t Ticket) Text() string { return t.Subject + "\n" + t.Body() }
+
+// Body is what the requester wrote below the subject: the description, then the
 // replies.
-func (t Ticket) Text() string {
-	return strings.Join(append([]string{t.Subject, t.Description}, t.Replies...), "\n")
+func (t Ticket) Body() string {
+	return strings.Join(append([]string{t.Description}, t.Replies...), "\n")
 }
 
 // Kind is what happened to a ticket.

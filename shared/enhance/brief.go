@@ -139,6 +139,9 @@ func (e *Enhancer) compose(ctx context.Context, j *job, f findings) (string, err
 		Checked: f.draft.checked, Model: f.draft.model, Missing: f.draft.missing,
 		Language: j.tenant.Settings.Language, Marker: j.event.Ref.Marker(), Now: e.Now(),
 	}
+	if j.attempt.NoteID != "" {
+		b.Changed = ticket.Changed(j.attempt.Revision, j.record.Revision)
+	}
 	text := note.Write(b)
 	return text, e.noForeign(ctx, j.event, "the note", text)
 }
@@ -173,7 +176,7 @@ func (e *Enhancer) post(ctx context.Context, j *job) error {
 		return err
 	}
 	if !j.posted && j.event.Kind != ticket.Improve {
-		metric.EnhancementAge.Record(ctx, e.Now().Sub(j.event.Received).Seconds(), metric.With(metric.Tenant(string(j.tenant.ID))))
+		metric.EnhancementAge.Record(ctx, age(j.event, e.Now()).Seconds(), metric.With(metric.Tenant(string(j.tenant.ID))))
 	}
 	r.NoteID, j.posted = id, true
 	return nil

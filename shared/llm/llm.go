@@ -5,6 +5,7 @@ package llm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -36,8 +37,12 @@ type Request struct {
 	User        string
 	MaxTokens   int
 	Temperature float64
-	Referer     string // sent as HTTP-Referer where not empty
-	Title       string // sent as X-Title where not empty
+	// Schema is the JSON Schema that the answer must follow; nil for free text.
+	// An endpoint that cannot hold a model to it is asked without it, so the
+	// answer may still be anything.
+	Schema  json.RawMessage
+	Referer string // sent as HTTP-Referer where not empty
+	Title   string // sent as X-Title where not empty
 }
 
 // Reply is the model's answer.

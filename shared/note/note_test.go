@@ -39,13 +39,16 @@ var found = evidence.Bundle{Items: []evidence.Item{
 // notes are the golden notes: what a technician sees in each situation.
 var notes = map[string]Briefing{
 	"evidence_only": {Ticket: printer, Bundle: found, Missing: NoModel},
-	"with_model": {Ticket: printer, Bundle: found, Model: "openai/gpt-4o-mini", Checked: receipts.Check(`## Similar Tickets
-- The same queue hung three weeks ago and was solved by restarting the Print Spooler on PS-ACME-01 [T1]
-- A claim about 10.99.99.99 that nothing supports [T1]
-## Recommended Next Steps
-- Stop the spooler, empty the PRINTERS folder, start it again [T1][A1]
-- Tell the users that the queue will be empty
-`, found, printer)},
+	"with_model": {Ticket: printer, Bundle: found, Model: "openai/gpt-4o-mini", Checked: receipts.Check(receipts.Draft{
+		SimilarTickets: []receipts.Claim{
+			{Text: "The same queue hung three weeks ago and was solved by restarting the Print Spooler on PS-ACME-01", Cites: []string{"T1"}},
+			{Text: "A claim about 10.99.99.99 that nothing supports", Cites: []string{"T1"}},
+		},
+		RecommendedNextSteps: []receipts.Claim{
+			{Text: "Stop the spooler, empty the PRINTERS folder, start it again", Cites: []string{"T1", "A1"}},
+			{Text: "Tell the users that the queue will be empty"},
+		},
+	}, found, printer)},
 	"nothing_found": {Ticket: printer, Bundle: evidence.Bundle{}, Missing: Empty},
 	"everything_in_german": {
 		Ticket: printer, Bundle: evidence.Bundle{Items: found.Items, Gaps: []evidence.Gap{{Source: "monitoring", Label: "monitoring"}}}, Missing: Pending, Suspect: true, Language: "de-CH",

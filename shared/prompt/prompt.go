@@ -4,6 +4,7 @@
 package prompt
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -43,6 +44,8 @@ type Input struct {
 	Ticket   ticket.Ticket
 	Bundle   evidence.Bundle
 	Settings tenant.Settings
+	// Schema is that of the answer, for endpoints that can hold a model to one.
+	Schema json.RawMessage
 	// Nonce marks the fences around what strangers wrote. Take a new
 	// crypto/rand.Text for each call: who can guess it can leave the fence.
 	Nonce string
@@ -86,6 +89,7 @@ func Build(q Input) llm.Request {
 		User:        head + fence("EVIDENCE", evidenceText(q.Bundle.Items, q.Nonce, maxPrompt-len(rules)-len(head)-len(tail)-frame), q.Nonce) + tail,
 		MaxTokens:   maxTokens,
 		Temperature: temperature,
+		Schema:      q.Schema,
 		Referer:     q.Settings.AppReferer,
 		Title:       q.Settings.AppTitle,
 	}

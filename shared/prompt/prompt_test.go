@@ -206,7 +206,11 @@ func TestTheScriptedModelsAnswerKeepsAllItsClaims(t *testing.T) {
 	t.Parallel()
 	in := acme()
 	answer := llmtest.Briefing(prompt.Build(in).User)
-	got := receipts.Check(answer, in.Bundle, in.Ticket)
+	parsed, err := receipts.Parse(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := receipts.Check(parsed, in.Bundle, in.Ticket)
 	if got.Claims != 7 || got.Sourced != 7 {
 		t.Errorf("%d claims, %d sourced, want 7 and 7:\n%s", got.Claims, got.Sourced, answer)
 	}

@@ -5,41 +5,69 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/ticket"
 )
 
 // known is text that claims may take their identifiers from.
 type known struct {
 	text      string // normalised
 	addresses map[netip.Addr]bool
+	dates     []date
 }
 
-func know(texts ...string) known {
-	k := known{text: normal(strings.Join(texts, "\n")), addresses: map[netip.Addr]bool{}}
+func know(times []time.Time, texts ...string) known {
+	k := known{text: normal(strings.Join(texts, " | ")), addresses: map[netip.Addr]bool{}}
 	for _, a := range addresses(k.text) {
 		k.addresses[a] = true
+	}
+	_, named := dates(k.text)
+	for _, n := range named {
+		k.dates = append(k.dates, n.readings...)
+	}
+	for _, t := range times {
+		if !t.IsZero() {
+			k.dates = append(k.dates, dateOf(t), dateOf(t.UTC()))
+		}
 	}
 	return k
 }
 
-// invents tells whether the claim has an identifier that none of the sources
-// has.
-func invents(claim string, sources []known) bool {
-	claim = normal(claim)
+func aboutTicket(t ticket.Ticket) known {
+	return know([]time.Time{t.Created, t.Updated, t.Resolved}, t.Key, t.Number, t.Subject, t.Description, strings.Join(t.Replies, "\n"), t.Priority, t.Status,
+		t.Account, t.Site, t.Requester, t.Email, t.Resolution, t.URL)
+}
+
+func aboutItem(it evidence.Item) known {
+	return know([]time.Time{it.When}, it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source, strings.Join(it.InWords(), "\n"))
+}
+
+// invented gives the first identifier of a claim that none of the sources has.
+// The first source is the ticket. raw is the text before its marks went.
+func invented(text, raw string, sources []known) (what string, found bool) {
+	claim, named := dates(normal(text))
+	for _, n := range named {
+		if !slices.ContainsFunc(sources, n.in) {
+			return n.text, true
+		}
+	}
 	for _, a := range addresses(claim) {
 		if !slices.ContainsFunc(sources, func(k known) bool { return k.addresses[a] }) {
-			return true
+			return a.String(), true
 		}
 	}
-	for _, s := range identifiers(claim) {
+	for _, s := range append(identifiers(claim), quoted(raw)...) {
 		if !slices.ContainsFunc(sources, func(k known) bool { return k.has(s) }) {
-			return true
+			return s, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // addresses gives the IP addresses in a normalised text, however written.
@@ -82,8 +110,43 @@ func inName(r rune) bool {
 }
 
 // normal makes texts comparable: full-width and other look-alike forms become
-// the usual ones, hidden characters go, all in lower case.
-func normal(s string) string { return strings.ToLower(norm.NFKC.String(visible(s))) }
+// the usual ones, as do digits and hyphens of every script; hidden characters
+// go, white space is folded, all in lower case.
+func normal(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r < unicode.MaxASCII:
+			return r
+		case unicode.Is(unicode.Nd, r):
+			return digit(r)
+		case slices.Contains(hyphens, r):
+			return '-'
+		}
+		return r
+	}, norm.NFKC.String(visible(s)))
+	return strings.Join(strings.Fields(strings.ToLower(fanged.Replace(s))), " ")
+}
+
+var (
+	hyphens = []rune("\u2010\u2011\u2012\u2013\u2212\u00ad")
+	fanged  = strings.NewReplacer("[.]", ".", "(.)", ".", "[dot]", ".", "hxxp", "http")
+)
+
+// digit gives the ASCII form of a decimal digit: Unicode keeps those of a
+// script together, from nought to nine.
+func digit(r rune) rune {
+	for _, t := range unicode.Nd.R16 {
+		if rune(t.Lo) <= r && r <= rune(t.Hi) {
+			return '0' + (r-rune(t.Lo))%10
+		}
+	}
+	for _, t := range unicode.Nd.R32 {
+		if rune(t.Lo) <= r && r <= rune(t.Hi) {
+			return '0' + (r-rune(t.Lo))%10
+		}
+	}
+	return r
+}
 
 var (
 	// address finds candidates; netip decides.
@@ -99,10 +162,10 @@ var (
 		`\b0x[0-9a-f]+`,                               // error code
 		`\d{1,3}(?:\.\d{1,3}){3}`,                     // what looks like an address, even where it is none
 	}, "|"))
-	// number finds ticket numbers, and what is as long as one: "#12", "ticket
+	// ticketNo finds ticket numbers, and what is as long as one: "#12", "ticket
 	// 12", "12345".
-	number = regexp.MustCompile(`(?:#\s?|\btickets?\s+(?:n[or]\.?\s*|nummer\s+|number\s+)?#?)(\d+)|\b(\d{5,})\b`)
-	name   = regexp.MustCompile(`[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+(?:[-_.]+[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+)*`)
+	ticketNo = regexp.MustCompile(`(?:#\s?|\btickets?\s+(?:n[or]\.?\s*|nummer\s+|number\s+)?#?)(\d+)|\b(\d{5,})\b`)
+	name     = regexp.MustCompile(`[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+(?:[-_.]+[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+)*`)
 	// technical are words with digits that name no host.
 	technical = regexp.MustCompile(`^(?:v|ipv|utf|sha|md|aes|rsa|tls|ssl|smb|http|oauth|ntlm|wpa|wifi|usb|raid|cat|mp|h|f|x|tcp|udp|port|base|layer|tier|level|step|phase|win|windows|office|m)v?[-_.]?\d+(?:[._]\d+)*$`)
 	// file are names of files and programs, which look like host names.
@@ -117,7 +180,7 @@ func identifiers(claim string) []string {
 	for _, s := range exact.FindAllString(claim, -1) {
 		found = append(found, strings.TrimRight(s, ".,;:!?…"))
 	}
-	for _, m := range number.FindAllStringSubmatch(claim, -1) {
+	for _, m := range ticketNo.FindAllStringSubmatch(claim, -1) {
 		found = append(found, m[1]+m[2])
 	}
 	for _, s := range name.FindAllString(claim, -1) {

@@ -1,9 +1,11 @@
-// Package receipts holds every claim of the model's draft against the evidence
+// Package receipts holds every claim of the model's answer against the evidence
 // that it cites. What has no receipt does not get into the note. It is pure,
-// and it takes any draft: the model is as hostile as the ticket it read.
+// and it takes any answer: the model is as hostile as the ticket it read.
+// Start with Parse and Check.
 package receipts
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,20 +17,20 @@ import (
 // Headings are the sections of the note, in order.
 var Headings = []string{"Similar Tickets", "Relevant Documentation", "System Information", "Recommended Next Steps"}
 
-// nextSteps is the section that also takes unknown headings, and whose claims
-// may be general advice.
+// nextSteps is the section whose claims may be general advice.
 const nextSteps = 3
 
 const (
-	maxDraft  = 64 << 10 // bytes that are read; a thousand tokens are about 4 kB
 	maxClaims = 60
 	maxClaim  = 800 // characters; a longer one is no point but an essay
 )
 
-// Claim is one point that stands on evidence.
+// Claim is one point and what it rests on. In a Draft it is as the model wrote
+// it; in a Checked the text is plain, on one line (escape it for wherever it
+// goes), and every id is of an item of the bundle.
 type Claim struct {
-	Text  string   // plain text on one line: escape it for wherever it goes
-	Cites []string // ids of items of the bundle, at least one
+	Text  string   `json:"text" jsonschema:"one point, in plain text"`
+	Cites []string `json:"evidence" jsonschema:"the ids of the evidence that the point rests on"`
 }
 
 // Section is one part of the note.
@@ -70,47 +72,102 @@ const (
 )
 
 // Version names the rules of this package in run records. It changes with them.
-const Version = "1"
+const Version = "2"
 
-// Check reads the draft of a briefing. A claim is a bullet, or the run of
-// sentences up to a citation. It stays where it cites at least one item of the
-// bundle and every address, name and number in it (see identifiers) also
-// stands in an item that it cites, or in the ticket. A next step without a receipt and without an
-// identifier of its own is general advice. A draft that is no briefing (empty,
-// JSON, a refusal) has no claims.
-func Check(draft Draft, b evidence.Bundle, t ticket.Ticket) Checked {
+// Check holds the claims of a draft against the evidence. A claim stays where
+// it cites at least one item of the bundle, and every identifier in it (see
+// identifiers) also stands in an item that it cites, or in the ticket. A next
+// step without a receipt and without an identifier of its own is general
+// advice.
+func Check(d Draft, b evidence.Bundle, t ticket.Ticket) Checked {
 	c := Checked{}
-	for _, h := range Headings {
-		c.Sections = append(c.Sections, Section{Heading: h})
-	}
-	told := know(t.Key, t.Number, t.Subject, t.Description, t.Priority, t.Status, t.Account, t.Site, t.Requester, t.Resolution, t.URL)
-	items := map[string]known{}
+	k := checker{told: aboutTicket(t), items: map[string]known{}, seen: map[string]bool{}}
 	for _, it := range b.Items {
-		items[it.ID] = know(it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why)
+		k.items[it.ID] = aboutItem(it)
 	}
-	seen := map[string]bool{}
-	for _, s := range statements(string(draft)) {
-		c.Claims++
-		text, cites := s.read(items)
-		sources := []known{told}
-		for _, id := range cites {
-			sources = append(sources, items[id])
+	for i, claims := range d.sections() {
+		section := Section{Heading: Headings[i]}
+		for _, claim := range claims {
+			v := Verdict{Section: Headings[i]}
+			kept := k.check(&v, claim, i == nextSteps)
+			switch v.Outcome {
+			case Kept:
+				section.Claims = append(section.Claims, kept)
+				c.Sourced++
+			case IsGeneral:
+				c.General = append(c.General, kept.Text)
+			default:
+				c.Removed++
+			}
+			c.Claims++
+			c.Verdicts = append(c.Verdicts, v)
 		}
-		fits := text != "" && utf8.RuneCountInString(text) <= maxClaim && !seen[text] && c.Sourced+len(c.General) < maxClaims
-		seen[text] = true
-		switch {
-		case !fits || invents(text, sources):
-			c.Removed++
-		case len(cites) > 0:
-			c.Sections[s.section].Claims = append(c.Sections[s.section].Claims, Claim{text, cites})
-			c.Sourced++
-		case s.section == nextSteps && !s.broken:
-			c.General = append(c.General, text)
-		default:
-			c.Removed++
-		}
+		c.Sections = append(c.Sections, section)
 	}
 	return c
+}
+
+// checker holds claims against what one job knows.
+type checker struct {
+	told  known // by the ticket
+	items map[string]known
+	seen  map[string]bool // the texts so far
+	stay  int             // how many stayed so far
+}
+
+// check fills the verdict on a claim, and gives the claim as it may be shown.
+func (k *checker) check(v *Verdict, raw Claim, step bool) Claim {
+	c, unknown := raw.clean(k.items)
+	v.Text, v.Cites, v.Outcome = shorten(c.Text, maxClaim), slices.Concat(c.Cites, unknown), Removed
+	again := k.seen[c.Text]
+	k.seen[c.Text] = true
+	switch {
+	case c.Text == "":
+		v.Why = "has no words"
+	case len(c.Text) > maxRaw || utf8.RuneCountInString(c.Text) > maxClaim:
+		v.Why = fmt.Sprintf("is longer than %d characters", maxClaim)
+	case again:
+		v.Why = "says again what another claim said"
+	case k.stay >= maxClaims:
+		v.Why = fmt.Sprintf("is one too many: %d claims stay at most", maxClaims)
+	case len(c.Cites) == 0 && !step:
+		v.Why = uncited(unknown)
+	default:
+		k.ground(v, c, raw, unknown)
+	}
+	return c
+}
+
+// ground decides about a claim by what it names.
+func (k *checker) ground(v *Verdict, c, raw Claim, unknown []string) {
+	sources := []known{k.told}
+	for _, id := range c.Cites {
+		sources = append(sources, k.items[id])
+	}
+	foreign, found := invented(c.Text, raw.Text, sources)
+	switch {
+	case found && len(c.Cites) == 0:
+		v.Why = fmt.Sprintf("names %s, which the ticket has not, and %s", shorten(foreign, 60), uncited(unknown))
+	case found:
+		v.Why = fmt.Sprintf("names %s, which neither the ticket nor %s has", shorten(foreign, 60), strings.Join(c.Cites, " nor "))
+	case len(c.Cites) == 0:
+		v.Outcome, v.Why = IsGeneral, uncited(unknown)
+		k.stay++
+	default:
+		v.Outcome = Kept
+		k.stay++
+		if len(unknown) > 0 {
+			v.Why = uncited(unknown) + ": left out"
+		}
+	}
+}
+
+// uncited says why a claim has no receipt from these ids.
+func uncited(unknown []string) string {
+	if len(unknown) == 0 {
+		return "cites no evidence"
+	}
+	return "cites " + strings.Join(unknown, ", ") + ", which is no evidence of this job"
 }
 
 // Words counts the words of all claims and of the general advice.

@@ -30,7 +30,26 @@ var acmeBundle = evidence.Bundle{Items: []evidence.Item{
 	{ID: "S10", Kind: evidence.System, Ref: "ups", Title: "ups"},
 }}
 
-func check(draft string) receipts.Checked { return receipts.Check(draft, acmeBundle, acmeTicket) }
+func check(outline string) receipts.Checked {
+	return receipts.Check(draft(outline), acmeBundle, acmeTicket)
+}
+
+// draft reads a draft as the tables below write it: claims as bullets under
+// headings, with the ids of their evidence in the text.
+func draft(outline string) receipts.Draft {
+	var d receipts.Draft
+	sections := []*[]receipts.Claim{&d.SimilarTickets, &d.RelevantDocumentation, &d.SystemInformation, &d.RecommendedNextSteps}
+	current := sections[3]
+	for l := range strings.Lines(outline) {
+		heading, isHeading := strings.CutPrefix(strings.TrimSpace(l), "## ")
+		if i := slices.Index(receipts.Headings, heading); isHeading && i >= 0 {
+			current = sections[i]
+		} else if text, ok := strings.CutPrefix(l, "- "); ok {
+			*current = append(*current, receipts.Claim{Text: text})
+		}
+	}
+	return d
+}
 
 // outline gives what is left as lines: "section: text [cites]", "? general".
 func outline(c receipts.Checked) []string {

@@ -206,7 +206,7 @@ func TestThereIsANoteWhateverTheModelDoes(t *testing.T) {
 		"one slip":  {[]llmtest.Answer{llmtest.Status(500, "oops")}, "claims"},
 		"rejected":  {[]llmtest.Answer{llmtest.Status(401, "bad key")}, "rejects our requests"},
 		"empty":     {[]llmtest.Answer{llmtest.Empty()}, "gave no answer"},
-		"invention": {[]llmtest.Answer{llmtest.Text("## Similar Tickets\n- See #9999 on host 10.66.66.66 [T1]\n")}, "no claim that the evidence supports"},
+		"invention": {[]llmtest.Answer{llmtest.Text(llmtest.Sections{Similar: []string{"See #9999 on host 10.66.66.66 [T1]"}}.Answer())}, "no claim that the evidence supports"},
 	} {
 		t.Run(name, func(t *testing.T) { // one after the other: they share the script
 			w.model.Next(c.answers...)

@@ -142,7 +142,7 @@ func TestA03_InjectionAndXSSFromTheWebhookToTheRenderedNote(t *testing.T) {
 			keys := map[string]int{}
 			for i, p := range payloads {
 				if said {
-					w.model.Next(llmtest.Text("## Similar Tickets\n- The queue " + p + " was stuck [T1]\n## Recommended Next Steps\n- Restart " + p + " [T1]\n"))
+					w.model.Next(llmtest.Text(llmtest.Sections{Similar: []string{"The queue " + p + " was stuck [T1]"}, Steps: []string{"Restart " + p + " [T1]"}}.Answer()))
 				}
 				keys[w.attack(id, i)] = i
 			}

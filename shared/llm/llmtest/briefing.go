@@ -1,6 +1,8 @@
 package llmtest
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,42 +18,72 @@ var evidenceLine = regexp.MustCompile(`^\[([TAS])(\d+)\] (.+)$`)
 // seen is an item of evidence as the prompt shows it.
 type seen struct{ id, what, title, text string }
 
-// Briefing writes a note in the form that the prompt asks for, from nothing
+// Sections are the claims of an answer. A claim is its text with the ids of its
+// evidence behind it: "It was the driver. [T1][A2]".
+type Sections struct{ Similar, Documentation, Systems, Steps []string }
+
+// Answer writes the claims in the form that the prompt asks for.
+func (s Sections) Answer() string {
+	type claim struct {
+		Text     string   `json:"text"`
+		Evidence []string `json:"evidence"`
+	}
+	read := func(lines []string) []claim {
+		claims := make([]claim, 0, len(lines))
+		for _, l := range lines {
+			m := cited.FindStringSubmatch(l)
+			claims = append(claims, claim{m[1], append([]string{}, citedID.FindAllString(m[2], -1)...)})
+		}
+		return claims
+	}
+	var answer bytes.Buffer
+	e := json.NewEncoder(&answer)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(struct { // strings always marshal
+		Similar       []claim `json:"similar_tickets"`
+		Documentation []claim `json:"relevant_documentation"`
+		Systems       []claim `json:"system_information"`
+		Steps         []claim `json:"recommended_next_steps"`
+	}{read(s.Similar), read(s.Documentation), read(s.Systems), read(s.Steps)})
+	return strings.TrimSpace(answer.String())
+}
+
+var (
+	cited   = regexp.MustCompile(`(?s)^(.*?)\s*((?:\[[A-Z]\d+\])*)\s*$`)
+	citedID = regexp.MustCompile(`[A-Z]\d+`)
+)
+
+// Briefing writes an answer in the form that the prompt asks for, from nothing
 // but the evidence that stands in it: what is there, where, and to look at it
 // first. It understands nothing of the ticket, and the same prompt always
-// gives the same note.
+// gives the same answer.
 func Briefing(prompt string) string {
 	items := evidence(prompt)
-	var b strings.Builder
-	section := func(heading, letter string, bullet func(seen) string) {
-		fmt.Fprintf(&b, "## %s\n", heading)
+	tell := func(letter string) (claims []string) {
 		for _, it := range items[letter] {
-			fmt.Fprintf(&b, "- %s [%s]\n", bullet(it), it.id)
+			text := fmt.Sprintf("%s: %s.", capital(it.what), it.title)
+			if it.text != "" {
+				text = fmt.Sprintf("%s: %s: %s", capital(it.what), it.title, it.text)
+			}
+			claims = append(claims, text+" ["+it.id+"]")
 		}
-		b.WriteString("\n")
+		return claims[:min(len(claims), maxClaims)]
 	}
-	tell := func(it seen) string {
-		if it.text == "" {
-			return fmt.Sprintf("%s: %s.", capital(it.what), it.title)
-		}
-		return fmt.Sprintf("%s: %s: %s", capital(it.what), it.title, it.text)
-	}
-	section("Similar Tickets", "T", tell)
-	section("Relevant Documentation", "A", tell)
-	section("System Information", "S", tell)
-
-	b.WriteString("## Recommended Next Steps\n")
+	s := Sections{Similar: tell("T"), Documentation: tell("A"), Systems: tell("S")}
 	for _, step := range []struct{ letter, format string }{
-		{"T", "Check whether what solved %s applies here. [%s]\n"},
-		{"A", "Follow %s. [%s]\n"},
-		{"S", "Check the state of %s. [%s]\n"},
+		{"T", "Check whether what solved %s applies here. [%s]"},
+		{"A", "Follow %s. [%s]"},
+		{"S", "Check the state of %s. [%s]"},
 	} {
 		if found := items[step.letter]; len(found) > 0 {
-			fmt.Fprintf(&b, "- "+step.format, found[0].what, found[0].id)
+			s.Steps = append(s.Steps, fmt.Sprintf(step.format, found[0].what, found[0].id))
 		}
 	}
-	return b.String()
+	return s.Answer()
 }
+
+// maxClaims is how many claims a section may have.
+const maxClaims = 15
 
 // evidence reads the items out of the prompt, by letter.
 func evidence(prompt string) map[string][]seen {

@@ -23,19 +23,13 @@ const prompt = `Evidence:
 not evidence: [S9] a system
   [S8] nor this`
 
-const briefing = `## Similar Tickets
-- Past ticket 981: Printer prints garbage: The driver was replaced by version 61. Since then it prints. [T1]
-- Past ticket 77: Printer offline. [T2]
-
-## Relevant Documentation
-- Article KB-12: Replacing a printer driver: Remove the old driver first. [A1]
-
-## System Information
-
-## Recommended Next Steps
-- Check whether what solved past ticket 981 applies here. [T1]
-- Follow article KB-12. [A1]
-`
+const briefing = `{"similar_tickets":[` +
+	`{"text":"Past ticket 981: Printer prints garbage: The driver was replaced by version 61. Since then it prints.","evidence":["T1"]},` +
+	`{"text":"Past ticket 77: Printer offline.","evidence":["T2"]}],` +
+	`"relevant_documentation":[{"text":"Article KB-12: Replacing a printer driver: Remove the old driver first.","evidence":["A1"]}],` +
+	`"system_information":[],` +
+	`"recommended_next_steps":[{"text":"Check whether what solved past ticket 981 applies here.","evidence":["T1"]},` +
+	`{"text":"Follow article KB-12.","evidence":["A1"]}]}`
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
@@ -79,9 +73,9 @@ func TestTheServerWritesABriefingFromTheEvidenceInThePrompt(t *testing.T) {
 	}
 }
 
-func TestABriefingWithoutEvidenceHasTheHeadingsAlone(t *testing.T) {
+func TestABriefingWithoutEvidenceHasEmptySections(t *testing.T) {
 	t.Parallel()
-	want := "## Similar Tickets\n\n## Relevant Documentation\n\n## System Information\n\n## Recommended Next Steps\n"
+	want := `{"similar_tickets":[],"relevant_documentation":[],"system_information":[],"recommended_next_steps":[]}`
 	if diff := cmp.Diff(want, llmtest.Briefing("a ticket [T1]")); diff != "" {
 		t.Errorf("briefing (-want +got):\n%s", diff)
 	}
@@ -90,7 +84,7 @@ func TestABriefingWithoutEvidenceHasTheHeadingsAlone(t *testing.T) {
 func TestALongItemIsCutToThirtyWords(t *testing.T) {
 	t.Parallel()
 	got := llmtest.Briefing("[S1] system pr-07 | inventory | pr-07\n  " + strings.Repeat("word ", 100))
-	if n := strings.Count(got, "word"); n != 30 || !strings.Contains(got, "word … [S1]") {
+	if n := strings.Count(got, "word"); n != 30 || !strings.Contains(got, `word …","evidence":["S1"]`) {
 		t.Errorf("%d words:\n%s", n, got)
 	}
 }
@@ -100,7 +94,7 @@ func TestTheServerFollowsItsScriptAndThenBriefs(t *testing.T) {
 	s, url := llmtest.Start(t)
 	s.Next(llmtest.Status(429, "slow down"), llmtest.Text("first"))
 	s.Next(llmtest.Text("second"))
-	for i, want := range []string{"slow down", `"first"`, `"second"`, "## Similar Tickets"} {
+	for i, want := range []string{"slow down", `"first"`, `"second"`, "similar_tickets"} {
 		if _, answer := post(t, url+"/chat/completions", `{"model":"m"}`); !strings.Contains(answer, want) {
 			t.Errorf("call %d: %s, want %s", i, answer, want)
 		}

@@ -22,9 +22,15 @@ type API struct {
 // reachable; the functions know the methods and say 405.
 var routes = []struct{ path, function string }{
 	{"/webhook/{tool}", "webhook"},
+	{"/webhook/{tool}/updated", "webhook"},
+	{"/webhook/{tool}/replied", "webhook"},
 	{"/webhook/{tool}/resolved", "webhook"},
+	{"/webhook/{tool}/closed", "webhook"},
 	{"/webhook/{tool}/{connection}", "webhook"},
+	{"/webhook/{tool}/{connection}/updated", "webhook"},
+	{"/webhook/{tool}/{connection}/replied", "webhook"},
 	{"/webhook/{tool}/{connection}/resolved", "webhook"},
+	{"/webhook/{tool}/{connection}/closed", "webhook"},
 	{"/healthz", "webhook"},
 	{"/api/{proxy+}", "admin"},
 }

@@ -210,8 +210,10 @@ func TestAConnectionIsAddedWithASecretOfItsOwn(t *testing.T) {
 		t.Errorf("added %v", added.header)
 	}
 	w.call(t, token, "POST /connections", body).want(t, 409)
-	body["id"] = "resolved"
-	w.call(t, token, "POST /connections", body).want(t, 422)
+	for _, reserved := range []string{"resolved", "updated", "replied", "closed"} {
+		body["id"] = reserved
+		w.call(t, token, "POST /connections", body).want(t, 422)
+	}
 	w.call(t, token, "POST /connections/second/disable", nil, "If-Match", `"1"`).want(t, 200)
 	stored, err := w.office.Connections.ReadConnection(t.Context(), "second")
 	if err != nil || !stored.Value.Disabled || stored.Value.Verify != tenant.VerifyStandard {

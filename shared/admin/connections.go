@@ -17,6 +17,7 @@ import (
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
 )
 
@@ -69,8 +70,8 @@ func (o *Office) AddConnection(ctx context.Context, c Caller, conn tenant.Connec
 	if c.All < c.Need {
 		return Version[tenant.Connection]{}, ErrForbidden
 	}
-	if _, err := tenant.ParseID(conn.ID); err != nil || conn.ID == "resolved" {
-		return Version[tenant.Connection]{}, invalid(errors.New("id: want 1 to 63 characters of a-z, 0-9 and inner hyphens, and not resolved"))
+	if _, err := tenant.ParseID(conn.ID); err != nil || slices.Contains(ticket.Announced, ticket.Kind(conn.ID)) {
+		return Version[tenant.Connection]{}, invalid(fmt.Errorf("id: want 1 to 63 characters of a-z, 0-9 and inner hyphens, and none of %s", ticket.Announced))
 	}
 	if len(conn.Signing) == 0 {
 		conn.Signing = []secret.Text{conn.Verify.NewSecret()}

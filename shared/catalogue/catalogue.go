@@ -88,8 +88,8 @@ type Catalogue struct {
 	Log    *slog.Logger
 }
 
-// Handle is the queue's handler for catalogue messages: a resolved ticket, or
-// a tick of one of Schedules.
+// Handle is the queue's handler for catalogue messages: a resolved or closed
+// ticket, or a tick of one of Schedules.
 func (c *Catalogue) Handle(ctx context.Context, m queue.Message) error {
 	ctx = metric.About(metric.Continue(ctx, m.Trace), string(m.Tenant), "", m.ID)
 	start := c.Now()
@@ -107,7 +107,7 @@ func (c *Catalogue) Handle(ctx context.Context, m queue.Message) error {
 }
 
 func (c *Catalogue) dispatch(ctx context.Context, m queue.Message) error {
-	if m.Kind == string(ticket.Resolved) {
+	if ticket.Kind(m.Kind).Past() {
 		return c.resolved(ctx, m)
 	}
 	for _, s := range Schedules() {
@@ -122,7 +122,8 @@ func (c *Catalogue) dispatch(ctx context.Context, m queue.Message) error {
 // looked at again: the hook may fire before the text is saved (contracts 3.6).
 const rereadAfter = 5 * time.Minute
 
-// resolved stores the ticket that a resolved webhook names. The ticket is read
+// resolved stores the ticket that the webhook of its end names; a tool may send
+// two, for resolved and for closed. The ticket is read
 // again; what the webhook told stands in only where that fails and the
 // signature covered it.
 func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {

@@ -173,14 +173,18 @@ func outcome(err error) queue.Action {
 	return queue.DefaultPolicy.Decide(queue.Message{Sent: now}, err, now).Action
 }
 
-func TestAResolvedTicketIsStoredFromTheTool(t *testing.T) {
+func TestAResolvedOrClosedTicketIsStoredFromTheTool(t *testing.T) {
 	t.Parallel()
-	d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: "restarted", Closed: true}}
-	if err := newCatalogue(d).Handle(t.Context(), resolved(t, ticket.Told{Resolution: "told"})); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"acme shared webhook_resolved ticket 7: restarted"}, d.stored); diff != "" {
-		t.Error(diff)
+	for _, kind := range []ticket.Kind{ticket.Resolved, ticket.Closed} {
+		d := &desk{ticket: ticket.Ticket{Key: "7", Account: "Acme Ltd", Resolution: "restarted", Closed: true}}
+		m := resolved(t, ticket.Told{Resolution: "told"})
+		m.Kind = string(kind)
+		if err := newCatalogue(d).Handle(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"acme shared webhook_resolved ticket 7: restarted"}, d.stored); diff != "" {
+			t.Error(kind, diff)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type job struct {
 	attempt Attempt
 	ticket  ticket.Ticket
 	told    bool // the webhook's text stands in for the ticket
+	suspect bool // it has text that is addressed to AI or operators
 	record  Enhancement
 	missing note.Missing // in the note of the record
 	posted  bool         // this try has put a note on the ticket
@@ -52,6 +53,7 @@ const minGather = 2 * time.Second
 // edited when the model has answered or failed. Nothing of it goes on after it
 // returns.
 func (e *Enhancer) brief(ctx context.Context, j *job) error {
+	j.suspect = e.suspect(ctx, j.ticket)
 	var working sync.WaitGroup
 	defer working.Wait()
 	ctx, stop := context.WithCancel(ctx)
@@ -80,6 +82,7 @@ func (e *Enhancer) early(ctx context.Context, j *job, g *evidence.Gathering) (f 
 		f.draft.missing = note.NoModel
 	}
 	f.bundle, f.err = e.withoutDecoys(ctx, j.event, g.Bundle())
+	f.bundle = e.withhold(ctx, f.bundle)
 	return f
 }
 
@@ -137,7 +140,11 @@ func (e *Enhancer) compose(ctx context.Context, j *job, f findings) (string, err
 	b := note.Briefing{
 		Ticket: j.ticket, Told: j.told, Bundle: f.bundle,
 		Checked: f.draft.checked, Model: f.draft.model, Missing: f.draft.missing,
+		Suspect:  j.suspect || len(f.bundle.Withheld) > 0,
 		Language: j.tenant.Settings.Language, Marker: j.event.Ref.Marker(), Now: e.Now(),
+	}
+	if j.attempt.NoteID != "" {
+		b.Changed = ticket.Changed(j.attempt.Revision, j.record.Revision)
 	}
 	text := note.Write(b)
 	return text, e.noForeign(ctx, j.event, "the note", text)
@@ -173,7 +180,7 @@ func (e *Enhancer) post(ctx context.Context, j *job) error {
 		return err
 	}
 	if !j.posted && j.event.Kind != ticket.Improve {
-		metric.EnhancementAge.Record(ctx, e.Now().Sub(j.event.Received).Seconds(), metric.With(metric.Tenant(string(j.tenant.ID))))
+		metric.EnhancementAge.Record(ctx, age(j.event, e.Now()).Seconds(), metric.With(metric.Tenant(string(j.tenant.ID))))
 	}
 	r.NoteID, j.posted = id, true
 	return nil

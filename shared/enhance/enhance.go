@@ -103,11 +103,7 @@ func (e *Enhancer) Enhance(ctx context.Context, ev ticket.Event, judge func(erro
 	if j.ticket.Key != ev.Ref.Key {
 		return e.underItsKey(ctx, attempt, j.record, judge, ev.As(j.ticket.Key))
 	}
-	seen, needless := former(ev, attempt)
-	if needless == "" {
-		needless = e.skip(ctx, c, j.ticket, seen)
-	}
-	if j.record.Skipped = needless; needless != "" {
+	if j.record.Skipped = e.skip(ctx, c, ev, j.ticket, attempt); j.record.Skipped != "" {
 		return e.finish(ctx, attempt, j.record)
 	}
 	if err := e.brief(ctx, j); err != nil {

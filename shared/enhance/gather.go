@@ -37,5 +37,6 @@ func (e *Enhancer) gathered(ctx context.Context, j *job, g *evidence.Gathering) 
 	for _, gap := range b.Gaps {
 		e.Log.WarnContext(ctx, "evidence source failed", "operation", "gather", "source", gap.Source, "error", gap.Reason)
 	}
-	return e.withoutDecoys(ctx, j.event, b)
+	b, err := e.withoutDecoys(ctx, j.event, b)
+	return e.withhold(ctx, b), err
 }

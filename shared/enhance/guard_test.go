@@ -3,9 +3,7 @@ package enhance
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/deskhand/deskhand/shared/canary"
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -115,10 +114,8 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 	past := func(text string) evidence.Item {
 		return evidence.Item{Kind: evidence.PastTicket, Ref: "12", Title: "Printer", Text: text}
 	}
-	advice := func(text string, cites ...string) string {
-		cited, _ := json.Marshal(append([]string{}, cites...)) // strings always marshal
-		return fmt.Sprintf(`{"similar_tickets":[{"text":"Restart the spooler","evidence":["T1"]}],"relevant_documentation":[],"system_information":[],`+
-			`"recommended_next_steps":[{"text":%q,"evidence":%s}]}`, "Tell the users: "+text, cited)
+	advice := func(words string) string {
+		return llmtest.Sections{Similar: []string{"Restart the spooler [T1]"}, Steps: []string{"Tell the users: " + words}}.Answer()
 	}
 	for name, c := range map[string]struct {
 		items  []evidence.Item
@@ -136,7 +133,7 @@ func TestNothingWithAForeignCanaryLeaves(t *testing.T) {
 		"in the link":         {[]evidence.Item{{Kind: evidence.Article, URL: "https://x.example/" + foreign}}, "", "", "the evidence of history", 0},
 		"beside its own":      {[]evidence.Item{past(ours + " " + foreign)}, "", "", "the evidence of history", 0},
 		"in the ticket":       {nil, "see " + foreign, "", "the prompt", 0},
-		"in the model's mind": {[]evidence.Item{past("Restart the spooler")}, "", advice("wait for "+foreign, "T1"), "the note", 1},
+		"in the model's mind": {[]evidence.Item{past("Restart the spooler")}, "", advice("wait for " + foreign + " [T1]"), "the note", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -35,17 +35,3 @@ func (e *Enhancer) improveLater(ctx context.Context, j *job) {
 	}
 	e.Log.InfoContext(ctx, "the note will be tried again", "operation", "improve", "job_of_it", ev.Job, "again_in_ms", improveAfter[done].Milliseconds())
 }
-
-// former is what an event of kind Improve sees of the notes before it: that the
-// ticket did not change does not matter to it. It has nothing to do where the
-// last note has the model's claims already.
-func former(ev ticket.Event, a Attempt) (seen Attempt, needless string) {
-	if ev.Kind != ticket.Improve {
-		return a, ""
-	}
-	if a.NoteID != "" && !a.EvidenceOnly {
-		return a, "the last note has the model's answer already"
-	}
-	a.Revision = ""
-	return a, ""
-}

@@ -40,13 +40,16 @@ func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, e
 	if e.Model == nil {
 		return draft{missing: note.NoModel}, nil
 	}
+	if j.suspect {
+		return draft{missing: note.Suspected}, nil
+	}
 	defer j.step("ask")("")
 	ctx, cancel := context.WithTimeout(ctx, modelLimit)
 	defer cancel()
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanLLMCall)
 	defer span.End()
 
-	c := &conversation{job: j, bundle: b, hide: &hider{found: map[string]int{}}}
+	c := &conversation{job: j, bundle: b, hide: newHider()}
 	c.request = prompt.Build(prompt.Input{Ticket: c.hide.ticket(j.ticket), Bundle: c.hide.bundle(b), Settings: j.tenant.Settings, Schema: receipts.Schema(), Nonce: rand.Text()})
 	c.request.User = c.hide.text(c.request.User) // once more: what only the whole shows
 	if err := e.noForeign(ctx, j.event, "the prompt", c.request.System, c.request.User); err != nil {
@@ -128,11 +131,11 @@ func (c *conversation) general() note.Missing {
 
 // accept checks an answer and keeps it; or says what is wrong with it.
 func (c *conversation) accept(reply llm.Reply) (problem string) {
-	given, err := receipts.Parse(reply.Text)
+	given, err := receipts.Parse(c.hide.restore(reply.Text)) // no value needs escaping in JSON
 	if err != nil {
 		return err.Error()
 	}
-	c.draft.checked = receipts.Check(given, c.bundle, c.ticket)
+	c.draft.checked = receipts.Check(given, c.bundle, vouching(c.ticket))
 	c.draft.model = reply.Model
 	if c.draft.checked.Sourced == 0 {
 		return "no claim of it cites evidence that supports it"
@@ -153,7 +156,7 @@ func (e *Enhancer) call(ctx context.Context, c *conversation, r llm.Request) (ll
 	reply, err := e.Model.Complete(ctx, r)
 	settle(ctx, reply.Usage, err)
 	e.meter(ctx, c, reply, err)
-	made := Call{Model: r.Model, System: r.System, User: r.User, Answer: reply.Text, Hidden: c.hide.found, Usage: reply.Usage}
+	made := Call{Model: r.Model, System: r.System, User: r.User, Answer: reply.Text, Hidden: c.hide.counts(), Usage: reply.Usage}
 	if err != nil {
 		made.Error = err.Error()
 	}
@@ -173,10 +176,10 @@ func (e *Enhancer) meter(ctx context.Context, c *conversation, r llm.Reply, err 
 	metric.ModelTokens.Add(ctx, int64(r.Usage.OutputTokens), metric.With(id, metric.Direction("output")))
 	metric.ModelCost.Add(ctx, r.Usage.CostUSD, metric.With(id))
 	if err != nil {
-		e.Log.WarnContext(ctx, "the model did not answer", "operation", "llm_call", "error", err.Error(), "redacted", c.hide.found)
+		e.Log.WarnContext(ctx, "the model did not answer", "operation", "llm_call", "error", err.Error(), "redacted", c.hide.counts())
 		return
 	}
-	e.Log.InfoContext(ctx, "the model answered", "operation", "llm_call", "model", r.Model, "redacted", c.hide.found,
+	e.Log.InfoContext(ctx, "the model answered", "operation", "llm_call", "model", r.Model, "redacted", c.hide.counts(),
 		"prompt_tokens", r.Usage.PromptTokens, "output_tokens", r.Usage.OutputTokens, "cost_usd", r.Usage.CostUSD,
 		"duration_ms", r.Usage.Latency.Milliseconds())
 }

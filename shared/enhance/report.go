@@ -16,8 +16,9 @@ import (
 func (e *Enhancer) report(ctx context.Context, ev ticket.Event, v queue.Verdict, err error, start time.Time) {
 	now := e.Now()
 	took := now.Sub(start)
+	age := max(age(ev, now), took)
 	id := metric.Tenant(string(ev.Ref.Tenant))
-	fields := []any{"operation", "enhance", "duration_ms", took.Milliseconds(), "age_ms", now.Sub(ev.Received).Milliseconds()}
+	fields := []any{"operation", "enhance", "duration_ms", took.Milliseconds(), "age_ms", age.Milliseconds()}
 	switch {
 	case err == nil:
 		e.Log.InfoContext(ctx, "enhancement completed", append(fields, "status", "success")...)
@@ -40,6 +41,11 @@ func (e *Enhancer) report(ctx context.Context, ev ticket.Event, v queue.Verdict,
 	if v.Action != queue.Again {
 		metric.EnhancementDuration.Record(ctx, took.Seconds(), metric.With(id, metric.Operation("enhance")))
 	}
+}
+
+// age is how long ago an event came. What was held back on purpose is not late.
+func age(ev ticket.Event, now time.Time) time.Duration {
+	return max(now.Sub(ev.Received)-ev.Kind.Delay(), 0)
 }
 
 // Outcomes remembers how the jobs of the last hour ended in this process, for

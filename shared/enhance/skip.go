@@ -4,23 +4,39 @@ import (
 	"context"
 
 	"github.com/deskhand/deskhand/shared/metric"
+	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
 // skip gives the reason why the ticket needs no note, or "", and counts it.
-func (e *Enhancer) skip(ctx context.Context, c client, t ticket.Ticket, a Attempt) (reason string) {
-	rule := c.tenant.Settings.SkippedBy(t.Field)
-	var kind string
+func (e *Enhancer) skip(ctx context.Context, c client, ev ticket.Event, t ticket.Ticket, a Attempt) string {
+	kind, reason := needless(c.tenant.Settings, ev, t, a)
+	if reason != "" {
+		metric.EnhancementsSkipped.Add(ctx, 1, metric.With(metric.Tenant(string(c.tenant.ID)), metric.Reason(kind)))
+	}
+	return reason
+}
+
+// needless gives the reason in a word for the metric and in words for the
+// record; both are "" for a ticket that needs a note. What is to be improved has
+// been through all but the first two before.
+func needless(s tenant.Settings, ev ticket.Event, t ticket.Ticket, a Attempt) (kind, reason string) {
+	rule, noise, improve := s.SkippedBy(t.Field), ticket.Noise(t), ev.Kind == ticket.Improve
 	switch {
 	case t.Closed:
-		kind, reason = "closed", "the ticket is closed"
+		return "closed", "the ticket is closed"
+	case improve && a.NoteID != "" && !a.EvidenceOnly:
+		return "improved", "the last note has the model's answer already"
+	case improve:
+		return "", ""
 	case rule != "":
-		kind, reason = "rule", "the tenant's rule "+rule
-	case a.Revision == t.Revision() && !a.Posting:
-		kind, reason = "unchanged", "the ticket did not change since its last note"
-	default:
-		return ""
+		return "rule", "the tenant's rule " + rule
+	case !a.Posting && t.Unchanged(a.Revision):
+		return "unchanged", "the ticket did not change since its last note"
+	case !s.KeepNoise && noise != "":
+		return "noise", "the ticket is " + noise
+	case s.QuietWhenAssigned && t.Assignee != "" && t.Started:
+		return "assigned", "a technician is at work on the ticket"
 	}
-	metric.EnhancementsSkipped.Add(ctx, 1, metric.With(metric.Tenant(string(c.tenant.ID)), metric.Reason(kind)))
-	return reason
+	return "", ""
 }

@@ -41,11 +41,13 @@ var (
 	// EnhancementRequests counts enhancement jobs by how they ended.
 	EnhancementRequests = counter("enhancement_requests_total", "Enhancement jobs, by tenant and how they ended")
 	// EnhancementsSkipped counts jobs that ended without a note, by why: closed,
-	// unchanged, or a rule of the tenant.
+	// rule (of the tenant), unchanged, noise, or assigned (to a technician who is
+	// at work).
 	EnhancementsSkipped = counter("enhancements_skipped_total", "Enhancement jobs that needed no note, by tenant and why")
 	// EnhancementDuration is the time from pickup to the end of a job, in seconds.
 	EnhancementDuration = seconds("enhancement_duration_seconds", "Time of one enhancement job from pickup to its end")
-	// EnhancementAge is the time from the webhook to the note, in seconds.
+	// EnhancementAge is the time from the webhook to the note, in seconds, without
+	// the time for which a change waits for the next one (ticket.Settle).
 	EnhancementAge = seconds("enhancement_age_seconds", "Time from the webhook to the note on the ticket")
 	// Webhooks counts received webhooks by answer.
 	Webhooks = counter("webhook_requests_total", "Webhooks received, by tenant and answer")

@@ -30,6 +30,7 @@ var english = lexicon{
 		Empty:       "the language model gave no answer",
 		Unsupported: "the language model's answer had no claim that the evidence supports",
 		OverBudget:  "the language model's budget is used up",
+		Suspected:   "the ticket has text addressed to AI or operators, so the language model was not asked",
 	},
 
 	strong: "strong match", partial: "partial match", meaning: "similar in meaning", maybe: "possibly related",
@@ -86,6 +87,7 @@ var german = lexicon{
 		Empty:       "Das Sprachmodell gab keine Antwort",
 		Unsupported: "Keine Aussage des Sprachmodells war durch die Fundstellen belegt",
 		OverBudget:  "Das Budget für das Sprachmodell ist aufgebraucht",
+		Suspected:   "Das Ticket enthält Text, der sich an KI oder Betreuer richtet; das Sprachmodell wurde nicht gefragt",
 	},
 
 	strong: "starke Übereinstimmung", partial: "teilweise Übereinstimmung", meaning: "ähnlich im Sinn", maybe: "möglicherweise verwandt",
@@ -142,6 +144,7 @@ var dutch = lexicon{
 		Empty:       "het taalmodel gaf geen antwoord",
 		Unsupported: "geen bewering van het taalmodel werd door de vondsten ondersteund",
 		OverBudget:  "het budget voor het taalmodel is op",
+		Suspected:   "het ticket bevat tekst die aan AI of beheerders is gericht, dus het taalmodel is niet gevraagd",
 	},
 
 	strong: "sterke overeenkomst", partial: "gedeeltelijke overeenkomst", meaning: "vergelijkbaar van betekenis", maybe: "mogelijk verwant",

@@ -30,6 +30,7 @@ var french = lexicon{
 		Empty:       "le modèle de langage n'a donné aucune réponse",
 		Unsupported: "aucune affirmation du modèle de langage n'était étayée par les éléments trouvés",
 		OverBudget:  "le budget du modèle de langage est épuisé",
+		Suspected:   "le ticket contient un texte adressé à une IA ou aux opérateurs, le modèle de langage n'a donc pas été interrogé",
 	},
 
 	strong: "forte correspondance", partial: "correspondance partielle", meaning: "sens proche", maybe: "peut-être lié",
@@ -86,6 +87,7 @@ var spanish = lexicon{
 		Empty:       "el modelo de lenguaje no dio ninguna respuesta",
 		Unsupported: "ninguna afirmación del modelo de lenguaje tenía respaldo en lo encontrado",
 		OverBudget:  "el presupuesto del modelo de lenguaje está agotado",
+		Suspected:   "el ticket contiene texto dirigido a una IA o a los operadores, por lo que no se consultó al modelo de lenguaje",
 	},
 
 	strong: "coincidencia fuerte", partial: "coincidencia parcial", meaning: "significado parecido", maybe: "posiblemente relacionado",
@@ -142,6 +144,7 @@ var italian = lexicon{
 		Empty:       "il modello linguistico non ha dato risposta",
 		Unsupported: "nessuna affermazione del modello linguistico trovava riscontro in quanto trovato",
 		OverBudget:  "il budget per il modello linguistico è esaurito",
+		Suspected:   "il ticket contiene testo rivolto a un'IA o agli operatori, quindi il modello linguistico non è stato interrogato",
 	},
 
 	strong: "forte corrispondenza", partial: "corrispondenza parziale", meaning: "simile nel significato", maybe: "forse correlato",
@@ -198,6 +201,7 @@ var portuguese = lexicon{
 		Empty:       "o modelo de linguagem não deu resposta",
 		Unsupported: "nenhuma afirmação do modelo de linguagem tinha apoio no que foi encontrado",
 		OverBudget:  "o orçamento do modelo de linguagem está esgotado",
+		Suspected:   "o ticket contém texto dirigido a uma IA ou aos operadores, por isso o modelo de linguagem não foi consultado",
 	},
 
 	strong: "correspondência forte", partial: "correspondência parcial", meaning: "significado semelhante", maybe: "possivelmente relacionado",

@@ -30,6 +30,7 @@ var polish = lexicon{
 		Empty:       "model językowy nie podał odpowiedzi",
 		Unsupported: "żadne twierdzenie modelu językowego nie miało potwierdzenia w znalezionych materiałach",
 		OverBudget:  "budżet na model językowy został wyczerpany",
+		Suspected:   "zgłoszenie zawiera tekst skierowany do AI lub operatorów, więc model językowy nie został zapytany",
 	},
 
 	strong: "silna zgodność", partial: "częściowa zgodność", meaning: "podobne znaczenie", maybe: "być może powiązane",
@@ -89,6 +90,7 @@ var czech = lexicon{
 		Empty:       "jazykový model nedal žádnou odpověď",
 		Unsupported: "žádné tvrzení jazykového modelu nemělo oporu v podkladech",
 		OverBudget:  "rozpočet na jazykový model je vyčerpán",
+		Suspected:   "ticket obsahuje text určený AI nebo operátorům, jazykový model proto nebyl dotázán",
 	},
 
 	strong: "silná shoda", partial: "částečná shoda", meaning: "podobný význam", maybe: "možná souvisí",

@@ -59,6 +59,7 @@ const (
 	Empty       Missing = "empty"       // it answered without text
 	Unsupported Missing = "unsupported" // no claim of its answer has a receipt
 	OverBudget  Missing = "over_budget" // the tenant's budget is used up
+	Suspected   Missing = "suspected"   // the ticket has text addressed to AI or operators
 )
 
 // page is a note being written: what it is about, and in which words.

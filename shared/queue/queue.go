@@ -33,7 +33,7 @@ const (
 type Message struct {
 	ID       string    // the sender's: job id, for logs and dead letters
 	Tenant   tenant.ID // whom it belongs to, for fairness and audit
-	Kind     string    // what the handler switches on: "created", "resolved"
+	Kind     string    // what the handler switches on: "created", "updated"
 	Priority Priority
 	Body     []byte // plain here, sealed in the queue
 	// Trace carries the W3C trace context ("traceparent") across the queue.

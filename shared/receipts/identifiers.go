@@ -40,12 +40,12 @@ func know(times []time.Time, texts ...string) known {
 }
 
 func aboutTicket(t ticket.Ticket) known {
-	return know([]time.Time{t.Created, t.Updated, t.Resolved}, t.Key, t.Number, t.Subject, t.Description, t.Priority, t.Status,
+	return know([]time.Time{t.Created, t.Updated, t.Resolved}, t.Key, t.Number, t.Subject, t.Description, strings.Join(t.Replies, "\n"), t.Priority, t.Status,
 		t.Account, t.Site, t.Requester, t.Email, t.Resolution, t.URL)
 }
 
 func aboutItem(it evidence.Item) known {
-	return know([]time.Time{it.When}, append([]string{it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source}, it.InWords()...)...)
+	return know([]time.Time{it.When}, it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source, strings.Join(it.InWords(), "\n"))
 }
 
 // invented gives the first identifier of a claim that none of the sources has.

@@ -39,23 +39,23 @@ type Ticket struct {
 	Priority    string
 	Status      string
 	Closed      bool
-	Account     string // the tool's own client, organisation or project
-	Site        string
-	Requester   string
-	Email       string // the requester's
-	Resolution  string
-	URL         string // for people
-	Created     time.Time
-	Updated     time.Time
-	Resolved    time.Time
-}
-
-// Revision is a hash of what a note is written from: subject, description,
-// priority and requester, with white space folded. A ticket whose revision did
-// not change needs no second note.
-func (t Ticket) Revision() string {
-	fold := func(s string) string { return strings.Join(strings.Fields(s), " ") }
-	return hash(fold(t.Subject), fold(t.Description), fold(t.Priority), fold(t.Requester))
+	Assignee    string // the technician who has the ticket; "" for nobody
+	// Started says that the staff has begun: the status is no longer that of a
+	// new ticket, or somebody has answered the requester.
+	Started   bool
+	Account   string // the tool's own client, organisation or project
+	Site      string
+	Requester string
+	Email     string // the requester's
+	// Replies are what the requester wrote since, the newest last: at most
+	// MaxReplies, of at most MaxReply characters each. Empty where the tool does
+	// not offer them.
+	Replies    []string
+	Resolution string
+	URL        string // for people
+	Created    time.Time
+	Updated    time.Time
+	Resolved   time.Time
 }
 
 // Field gives the values of a field that a tenant's rules may name: of the
@@ -76,8 +76,14 @@ func (t Ticket) Field(name string) []string {
 	return nil
 }
 
-// Text is what retrieval reads: subject and description.
-func (t Ticket) Text() string { return t.Subject + "\n" + t.Description }
+// Text is what retrieval reads: subject and body.
+func (t Ticket) Text() string { return t.Subject + "\n" + t.Body() }
+
+// Body is what the requester wrote below the subject: the description, then the
+// replies.
+func (t Ticket) Body() string {
+	return strings.Join(append([]string{t.Description}, t.Replies...), "\n")
+}
 
 // Kind is what happened to a ticket.
 type Kind string
@@ -85,11 +91,34 @@ type Kind string
 // The kinds of event.
 const (
 	Created  Kind = "created"
+	Updated  Kind = "updated" // somebody changed it: who does not matter, so it may be our own note
+	Replied  Kind = "replied" // the requester wrote more
 	Resolved Kind = "resolved"
+	Closed   Kind = "closed"
 	// Improve is not told by a webhook: the model did not answer when the note
 	// was written, and is asked again.
 	Improve Kind = "improve"
 )
+
+// Announced are the kinds that a webhook's URL names with its last word; without
+// one it is Created. No connection has such a name.
+var Announced = []Kind{Updated, Replied, Resolved, Closed}
+
+// Past tells whether the event ends the ticket: it is then something to learn
+// from, and needs no note.
+func (k Kind) Past() bool { return k == Resolved || k == Closed }
+
+// Settle is how long a change waits for the next one: of ten edits in a minute
+// the first job reads what they became, and the others find nothing new.
+const Settle = 30 * time.Second
+
+// Delay is how long an event of this kind is held back.
+func (k Kind) Delay() time.Duration {
+	if k == Updated || k == Replied {
+		return Settle
+	}
+	return 0
+}
 
 // Event says that something happened to a ticket. It travels through the
 // queue as JSON: named fields only, nothing of the sender's body besides.

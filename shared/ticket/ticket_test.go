@@ -3,6 +3,8 @@ package ticket_test
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,23 +64,67 @@ func TestATicketHasOneMarkerInItsConnectionAndTenant(t *testing.T) {
 
 func TestTheRevisionChangesWithWhatTheNoteIsWrittenFrom(t *testing.T) {
 	t.Parallel()
-	base := ticket.Ticket{Subject: "VPN drops", Description: "Every hour.\n\nSince Monday.", Priority: "High", Requester: "Ana"}
+	base := ticket.Ticket{Subject: "VPN drops", Description: "Every hour.\n\nSince Monday.", Priority: "High", Requester: "Ana", Replies: []string{"And now?"}}
 	same := base
-	same.Description, same.Status, same.Updated = "Every  hour. Since Monday. ", "In progress", time.Unix(9, 0)
-	if same.Revision() != base.Revision() {
-		t.Error("white space, status or time changed the revision")
+	same.Description, same.Status, same.Assignee, same.Updated = "Every  hour. Since Monday. ", "In progress", "Kim", time.Unix(9, 0)
+	if !same.Unchanged(base.Revision()) {
+		t.Error("white space, status, assignee or time changed the revision")
 	}
 	for name, change := range map[string]func(*ticket.Ticket){
-		"subject":     func(t *ticket.Ticket) { t.Subject = "VPN fails" },
-		"description": func(t *ticket.Ticket) { t.Description += " Help" },
-		"priority":    func(t *ticket.Ticket) { t.Priority = "Low" },
-		"requester":   func(t *ticket.Ticket) { t.Requester = "Ben" },
-		"moved word":  func(t *ticket.Ticket) { t.Subject, t.Description = "VPN", "drops "+t.Description },
+		"subject":             func(t *ticket.Ticket) { t.Subject = "VPN fails" },
+		"description":         func(t *ticket.Ticket) { t.Description += " Help" },
+		"priority":            func(t *ticket.Ticket) { t.Priority = "" },
+		"requester":           func(t *ticket.Ticket) { t.Requester = "Ben" },
+		"replies":             func(t *ticket.Ticket) { t.Replies = []string{"And", "now?"} },
+		"subject description": func(t *ticket.Ticket) { t.Subject, t.Description = "VPN", "drops "+t.Description },
+		"":                    func(*ticket.Ticket) {},
 	} {
 		changed := base
 		change(&changed)
-		if changed.Revision() == base.Revision() {
-			t.Errorf("%s: the revision is the same", name)
+		if got := strings.Join(ticket.Changed(base.Revision(), changed.Revision()), " "); got != name {
+			t.Errorf("changed: %q, want %q", got, name)
+		}
+		if changed.Unchanged(base.Revision()) != (name == "") {
+			t.Errorf("%s: Unchanged says the opposite", name)
+		}
+	}
+	if got := ticket.Changed("", base.Revision()); got != nil {
+		t.Errorf("without an earlier revision, %v changed", got)
+	}
+}
+
+// TestARevisionOfAnEarlierVersionIsUnderstood has the hash of
+// 9:VPN drops25:Every hour. Since Monday.4:High3:Ana, as it was stored.
+func TestARevisionOfAnEarlierVersionIsUnderstood(t *testing.T) {
+	t.Parallel()
+	const stored = "465e7e42067038544305f3052c3c1827a1d06f2501dea47b6aa9264eb3120474"
+	now := ticket.Ticket{Subject: "VPN drops", Description: "Every hour.\nSince Monday.", Priority: "High", Requester: "Ana"}
+	if !now.Unchanged(stored) {
+		t.Error("the ticket counts as changed")
+	}
+	now.Replies = []string{"Still there"}
+	if now.Unchanged(stored) {
+		t.Error("the reply is overlooked")
+	}
+	if got := ticket.Changed(stored, now.Revision()); !slices.Equal(got, []string{"ticket"}) {
+		t.Errorf("changed: %q, want the ticket, as nobody knows what", got)
+	}
+}
+
+func TestTextHasTheRepliesBehindTheDescription(t *testing.T) {
+	t.Parallel()
+	if got := (ticket.Ticket{Subject: "a", Description: "b", Replies: []string{"c", "d"}}).Text(); got != "a\nb\nc\nd" {
+		t.Errorf("Text = %q", got)
+	}
+}
+
+func TestOnlyChangesWaitForTheNextOne(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[ticket.Kind]time.Duration{
+		ticket.Created: 0, ticket.Updated: ticket.Settle, ticket.Replied: ticket.Settle, ticket.Resolved: 0, ticket.Closed: 0, ticket.Improve: 0,
+	} {
+		if kind.Delay() != want {
+			t.Errorf("%s waits %s, want %s", kind, kind.Delay(), want)
 		}
 	}
 }

@@ -33,7 +33,7 @@ type Tool interface {
 
 // Delivery is a webhook as it came in.
 type Delivery struct {
-	Kind   ticket.Kind // from the route: created, or resolved
+	Kind   ticket.Kind // from the route
 	Header http.Header
 	Body   []byte // at most 1 MiB
 	// Strict applies the length limits of the stories to the description; the
@@ -43,7 +43,10 @@ type Delivery struct {
 
 // Announcement is what a delivery says.
 type Announcement struct {
-	Key     string // of the ticket
+	Key string // of the ticket
+	// Kind is what happened, where the delivery itself tells it: Created, or one
+	// of ticket.Announced. "" leaves it to the route.
+	Kind    ticket.Kind
 	Tenant  string // the tenant that the body claims; "" where it does not
 	Account string // the tool's own client, organisation or project, where told
 	// Delivery is the tool's id of this delivery, the same for its retries;

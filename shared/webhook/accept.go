@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,10 +35,10 @@ const (
 
 // delivery is one webhook on its way through accept, which fills it in.
 type delivery struct {
-	kind       ticket.Kind
-	path       string // of the tool, from the URL
-	connection string // from the URL; "" where a tenant has to be named
-	form       bool   // the body is a form, not JSON
+	kind       ticket.Kind // of the URL, then what the delivery says itself
+	path       string      // of the tool, from the URL
+	connection string      // from the URL; "" where a tenant has to be named
+	form       bool        // the body is a form, not JSON
 	body       []byte
 
 	named string // the connection or tenant that it names; at most maxName bytes
@@ -48,7 +49,8 @@ type delivery struct {
 	genuine bool      // what follows is set only then
 	tenant  tenant.ID // whose it is, as far as that is known
 	ticket  string
-	keys    []string // the same for every repetition of the delivery
+	keys    []string      // the same for every repetition of the delivery
+	keep    time.Duration // how long they are remembered
 	job     string
 }
 
@@ -148,6 +150,9 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 		return said, fmt.Errorf("webhook: read delivery of %s: %w", conn.ID, err)
 	}
 	d.ticket = said.Key
+	if said.Kind == ticket.Created || slices.Contains(ticket.Announced, said.Kind) {
+		d.kind = said.Kind
+	}
 	return said, nil
 }
 
@@ -157,20 +162,23 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 // signed stands in for it: a thin body ({"id":"1042"}) comes again, the same to
 // the byte, when the ticket is changed or reopened, and that is another job, as
 // it is signed at another time. Where nothing in a delivery is of its time, the
-// job is one of the time in which the body is remembered.
+// job is one of the time in which the body is remembered. Of a change that is no
+// longer than its job is held back: after that, the same body tells of another.
 //
 // An id that is not signed makes no job, so a copy under another id is a
 // repetition. It is remembered as well: a retry has the same.
 func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, now time.Time) ticket.Event {
 	ref := ticket.Ref{Tenant: d.tenant, Tool: conn.Tool, Connection: conn.ID, Key: said.Key}
 	id, slot := said.Delivery, ""
+	d.keep = d.rules.keep
 	if !d.shown.open {
 		id = cmp.Or(d.shown.id, id)
 	}
 	if id == "" {
 		id = d.digest()
 		if d.rules.timeless(d.shown) {
-			slot = "@" + strconv.FormatInt(now.Truncate(d.rules.keep).Unix(), 10)
+			d.keep = cmp.Or(d.kind.Delay(), d.keep)
+			slot = "@" + strconv.FormatInt(now.Truncate(d.keep).Unix(), 10)
 		}
 	}
 	d.keys = []string{ticket.JobID(ref, d.kind, id)}
@@ -214,7 +222,7 @@ func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event, perM
 	// line queues twice has one job id (two, for a body that is of no time on
 	// both sides of a slot's border), and the ledger runs a job once.
 	for _, key := range d.keys {
-		rc.Seen.Mark(ctx, d.tenant, key, ev.Job, d.rules.keep)
+		rc.Seen.Mark(ctx, d.tenant, key, ev.Job, d.keep)
 	}
 	return nil
 }
@@ -232,7 +240,7 @@ func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = rc.queue(ev.Kind).Send(within, queue.Message{
-		ID: ev.Job, Tenant: ev.Ref.Tenant, Kind: string(ev.Kind), Body: body, Trace: carrier, Sent: ev.Received,
+		ID: ev.Job, Tenant: ev.Ref.Tenant, Kind: string(ev.Kind), Body: body, Trace: carrier, Sent: ev.Received, Delay: ev.Kind.Delay(),
 	})
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
@@ -245,7 +253,7 @@ func (rc *Receiver) send(ctx context.Context, ev ticket.Event) error {
 }
 
 func (rc *Receiver) queue(kind ticket.Kind) queue.Sender {
-	if kind == ticket.Resolved {
+	if kind.Past() {
 		return rc.Catalogue
 	}
 	return rc.Enhance

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,22 +64,53 @@ func TestEveryRouteReachesItsQueue(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]ticket.Kind{
 		"/webhook/servicedesk":                 ticket.Created,
+		"/webhook/servicedesk/updated":         ticket.Updated,
+		"/webhook/servicedesk/replied":         ticket.Replied,
 		"/webhook/servicedesk/resolved":        ticket.Resolved,
+		"/webhook/servicedesk/closed":          ticket.Closed,
 		"/webhook/servicedesk/globex":          ticket.Created,
+		"/webhook/servicedesk/globex/updated":  ticket.Updated,
+		"/webhook/servicedesk/globex/replied":  ticket.Replied,
 		"/webhook/servicedesk/globex/resolved": ticket.Resolved,
+		"/webhook/servicedesk/globex/closed":   ticket.Closed,
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.send(t, request{path: path, body: `{"id":"7","tenant":"globex"}`, key: globexKey}).job(t)
 			created, stored := b.enhance.messages(), b.catalogue.messages()
-			if want == ticket.Resolved {
+			if want == ticket.Resolved || want == ticket.Closed {
 				created, stored = stored, created
 			}
-			if len(created) != 1 || len(stored) != 0 || created[0].Kind != string(want) {
+			if len(created) != 1 || len(stored) != 0 || created[0].Kind != string(want) || created[0].Delay != want.Delay() {
 				t.Errorf("queued %v and, for the other worker, %v", created, stored)
 			}
 		})
+	}
+}
+
+// TestADeliveryMaySayItselfWhatHappened has the tool read it from the body: that
+// is signed, and the URL is not.
+func TestADeliveryMaySayItselfWhatHappened(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"created": "created", "updated": "updated", "replied": "replied", "closed": "closed", "": "resolved",
+		"improve": "resolved", "moved": "resolved", // no tool may say that
+	} {
+		b := setup(t)
+		r := request{path: "/webhook/servicedesk/acme/resolved", body: fmt.Sprintf(`{"id":"7","kind":%q}`, said), key: acmeKey}
+		job := b.send(t, r).job(t)
+		sent := slices.Concat(b.enhance.messages(), b.catalogue.messages())
+		if len(sent) != 1 || sent[0].Kind != want || sent[0].Delay != ticket.Kind(want).Delay() {
+			t.Errorf("%s: queued %v, want %s", said, sent, want)
+		}
+		if said == "" || want == "resolved" {
+			continue
+		}
+		r.path = "/webhook/servicedesk/acme"
+		if again := b.send(t, r).job(t); again != job {
+			t.Errorf("%s: a copy to another URL has the job %s, the first %s", said, again, job)
+		}
 	}
 }
 

@@ -38,8 +38,8 @@ type Receiver struct {
 	// Open gives the tool of a connection. It does no I/O.
 	Open func(tenant.Connection) (ticketing.Tool, error)
 
-	Enhance   queue.Sender // takes the events of created tickets
-	Catalogue queue.Sender // takes the events of resolved tickets
+	Enhance   queue.Sender // takes the events of tickets that are open
+	Catalogue queue.Sender // takes the events of those that are resolved or closed
 
 	Seen  Memory
 	Limit Limiter
@@ -79,18 +79,24 @@ type Limiter interface {
 
 // Routes serves
 //
-//	POST /webhook/{tool}                         and .../resolved
-//	POST /webhook/{tool}/{connection}            and .../resolved
+//	POST /webhook/{tool}                and one of ticket.Announced behind it
+//	POST /webhook/{tool}/{connection}   likewise
 //
 // A delivery to the first has to name its tenant, in the header X-Tenant-ID or
 // in its body. The answer is 202 with the job's id, or the reason why not; both
-// are JSON. "resolved" is never the name of a connection.
+// are JSON. None of ticket.Announced is ever the name of a connection.
 func (rc *Receiver) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/webhook/{tool}", rc.serve(ticket.Created))
+	mux.HandleFunc("/webhook/{tool}/updated", rc.serve(ticket.Updated))
+	mux.HandleFunc("/webhook/{tool}/replied", rc.serve(ticket.Replied))
 	mux.HandleFunc("/webhook/{tool}/resolved", rc.serve(ticket.Resolved))
+	mux.HandleFunc("/webhook/{tool}/closed", rc.serve(ticket.Closed))
 	mux.HandleFunc("/webhook/{tool}/{connection}", rc.serve(ticket.Created))
+	mux.HandleFunc("/webhook/{tool}/{connection}/updated", rc.serve(ticket.Updated))
+	mux.HandleFunc("/webhook/{tool}/{connection}/replied", rc.serve(ticket.Replied))
 	mux.HandleFunc("/webhook/{tool}/{connection}/resolved", rc.serve(ticket.Resolved))
+	mux.HandleFunc("/webhook/{tool}/{connection}/closed", rc.serve(ticket.Closed))
 	mux.HandleFunc("/", rc.serve("")) // no tool has the path "": 404, told and counted like all others
 	return mux
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/webhook"
 )
 
@@ -53,6 +55,25 @@ func TestSameBodyIsARepetitionForAWhile(t *testing.T) {
 				t.Errorf("jobs are %s and %s, %d queued; want two jobs, both queued", first, again, len(sent))
 			}
 		})
+	}
+}
+
+// TestSameChangeIsARepetitionUntilItsJobRuns has a sender without a clock, whose
+// body is the same for every change of a ticket.
+func TestSameChangeIsARepetitionUntilItsJobRuns(t *testing.T) {
+	t.Parallel()
+	const body = `{"id":"1042"}`
+	for _, kind := range []string{"updated", "replied"} {
+		b := setup(t)
+		var jobs []string
+		for _, after := range []time.Duration{0, 10 * time.Second, ticket.Settle - time.Second, ticket.Settle, ticket.Settle + 10*time.Second, 3 * ticket.Settle} {
+			at := now.Add(11*time.Second + after) // not at the border of a slot
+			b.Now = func() time.Time { return at }
+			jobs = append(jobs, b.bare(t, "/webhook/servicedesk/plain/"+kind, body, header(webhook.SignatureHeader, webhook.Sign(plainKey, "", []byte(body)))).job(t))
+		}
+		if got := slices.Compact(jobs); len(got) != 3 || len(b.enhance.messages()) != 3 {
+			t.Errorf("%s: jobs %v, want three", kind, got)
+		}
 	}
 }
 

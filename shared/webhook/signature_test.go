@@ -69,6 +69,7 @@ func TestEveryFailedAuthenticationLooksTheSame(t *testing.T) {
 		"connection of another tool":   {path: base + "/helpdesk", key: acmeKey},
 		"tool without the tenant":      {path: "/webhook/jira", key: globexKey, header: header("X-Tenant-ID", "globex")},
 		"reserved name":                {path: base + "/resolved/resolved", key: acmeKey},
+		"another reserved name":        {path: base + "/updated/closed", key: acmeKey},
 		"connection without secret":    {path: base + "/keyless", key: secret.New("")},
 		"another tenant's secret":      {path: acme, key: globexKey},
 		"the connection's dummy":       {path: base + "/initech", key: secret.New("no connection has this secret")},

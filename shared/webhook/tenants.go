@@ -11,15 +11,12 @@ import (
 	"strings"
 
 	"github.com/deskhand/deskhand/shared/tenant"
+	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
 )
 
 // TenantHeader names the tenant of a webhook whose URL names no connection.
 const TenantHeader = "X-Tenant-ID"
-
-// resolved is the last word of the URLs of resolved tickets, so it cannot be
-// the name of a connection.
-const resolved = "resolved"
 
 // maxName is longer than any name of a tenant or connection may be. Of what is
 // longer still only the beginning is looked at, which is nobody's name either:
@@ -37,7 +34,7 @@ func (d *delivery) find(dir tenant.Directory, tool string, h http.Header) (conn 
 	claimed = cut(single(h, TenantHeader))
 	d.named = cut(d.connection)
 	if d.named != "" {
-		if d.named != resolved {
+		if !slices.Contains(ticket.Announced, ticket.Kind(d.named)) {
 			conn, _ = dir.Connection(tool, d.named)
 		}
 		d.found = conn.ID

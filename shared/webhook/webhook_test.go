@@ -72,6 +72,7 @@ func directory() tenant.Directory {
 		conn("msp", map[string]tenant.ID{"Acme Corp": "acme", "Globex": "globex", "Ghost": "ghost"}, mspKey),
 		conn("keyless", map[string]tenant.ID{"": "acme"}, secret.New("")),
 		conn("resolved", map[string]tenant.ID{"": "acme"}, acmeKey),
+		conn("updated", map[string]tenant.ID{"": "acme"}, acmeKey),
 		{ID: "plain", Tool: "servicedesk_plus", Signing: []secret.Text{plainKey}, Verify: tenant.VerifyPlain, Routes: map[string]tenant.ID{"": "globex"}},
 		{ID: "off", Tool: "servicedesk_plus", Signing: []secret.Text{acmeKey}, Disabled: true, Routes: map[string]tenant.ID{"": "acme"}},
 		{ID: "helpdesk", Tool: "jira", Signing: []secret.Text{acmeKey}, Routes: map[string]tenant.ID{"": "acme"}},
@@ -96,6 +97,7 @@ func (standIn) Event(d ticketing.Delivery) (ticketing.Announcement, error) {
 	}
 	var in struct {
 		ID, Tenant, Account, Description, Delivery, Panic string
+		Kind                                              ticket.Kind
 		Recovered                                         bool
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -120,7 +122,7 @@ func (standIn) Event(d ticketing.Delivery) (ticketing.Announcement, error) {
 	}
 	return ticketing.Announcement{
 		Key: in.ID, Tenant: in.Tenant, Account: in.Account, Delivery: in.Delivery,
-		Told: ticket.Told{Description: in.Description}, Recovered: in.Recovered,
+		Told: ticket.Told{Description: in.Description}, Kind: in.Kind, Recovered: in.Recovered,
 	}, nil
 }
 

@@ -37,7 +37,7 @@ var mutants = []mutant{
 			"return &busy, nil", `a.Token = "00000000-0000-0000-0000-000000000000"; return nil, nil`,
 			"err == nil && tag.RowsAffected() == 0 {\n\t\terr = enhance.ErrLost", "err == nil && tag.RowsAffected() < 0 {\n\t\terr = enhance.ErrLost",
 		},
-		scenario: "created and updated at once",
+		scenario: "two events at once",
 	},
 	{
 		name: "gives every delivery a job of its own", function: "webhook", file: "ticket/ticket.go",

@@ -54,7 +54,7 @@ func TestSkipRulesEndAJobWithTheirReason(t *testing.T) {
 			t.Errorf("%s: %+v, want skipped %q", c.subject, r, want)
 		}
 	}
-	if r := open("globex", "Out of office", "mailer-daemon@globex.example", "Open"); r.Skipped != "" {
+	if r := open("globex", "Out of office", "", "On hold"); r.Skipped != "" {
 		t.Errorf("acme's rule is held against globex: %+v", r)
 	}
 	if _, page := w.get("/metrics"); !strings.Contains(page, `enhancements_skipped_total{reason="rule",tenant_id="acme"`) {

@@ -265,7 +265,7 @@ func TestAnUnmappedAccountGetsNoNoteAndIsListed(t *testing.T) {
 	}
 	// Mapped, the same ticket gets its note, and the account is listed no more.
 	m.remap(map[string]tenant.ID{"Acme GmbH": "acme", "Globex": "globex", "Umbrella": "globex"})
-	m.taken(m.says("request.updated", key, "Umbrella"))
+	m.taken(m.says("request.reopened", key, "Umbrella"))
 	m.wantNoteOf("globex", key)
 	if out := m.cli("tenant", "list"); strings.Contains(out, "Umbrella") {
 		t.Errorf("listed although it is mapped:\n%s", out)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Tells Deskhand that a request was created or resolved: for ServiceDesk Plus on-premises.
+"""Tells Deskhand what happened to a request: for ServiceDesk Plus on-premises.
 
 Executor line of a custom trigger, on creation of a request:
     python3 /opt/deskhand/deskhand_webhook.py $COMPLETE_V3_JSON_FILE
 and on the change to a status that ends one:
     python3 /opt/deskhand/deskhand_webhook.py $COMPLETE_V3_JSON_FILE resolved
+Likewise with updated, replied and closed.
 
 Python 3.6 or later, nothing to install. Check value: at 1767225600 the secret sdp-demo-secret signs
 {"event":"request.created","request_id":"1001"} with f51f4d1d8e801ae8db18067cdd4462c141ee1975212257c6dbfd7ffe9c7e55c5
@@ -29,7 +30,7 @@ def main(path, event):
     body = json.dumps({"event": "request." + event, "request_id": str(request_id)}, separators=(",", ":")).encode()
     stamp = str(int(time.time()))
     signature = hmac.new(secret, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    call = urllib.request.Request(URL + ("/resolved" if event == "resolved" else ""), body, {
+    call = urllib.request.Request(URL + ("" if event == "created" else "/" + event), body, {
         "Content-Type": "application/json",
         "X-ServiceDesk-Timestamp": stamp,
         "X-ServiceDesk-Signature": "sha256=" + signature,

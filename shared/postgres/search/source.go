@@ -111,9 +111,9 @@ type asking struct {
 
 // ask puts a question. No transaction is open while a model is asked.
 func (s Store) ask(ctx context.Context, q evidence.Query, now time.Time, do func(asking) error) error {
-	a := asking{query: q, terms: retrieval.Terms(q.Ticket.Subject, q.Ticket.Description, ""), now: now}
+	a := asking{query: q, terms: retrieval.Terms(q.Ticket.Subject, q.Ticket.Body(), ""), now: now}
 	if s.Embeddings != nil && len(a.terms) > 0 {
-		a.vector, a.space = s.Embeddings.question(ctx, q.Tenant, q.Ticket.Subject, q.Ticket.Description), s.Embeddings.space()
+		a.vector, a.space = s.Embeddings.question(ctx, q.Tenant, q.Ticket.Subject, q.Ticket.Body()), s.Embeddings.space()
 	}
 	return s.DB.InTenant(ctx, q.Tenant, func(tx pgx.Tx) error {
 		a.tx = tx

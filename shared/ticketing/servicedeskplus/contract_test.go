@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/deskhand/deskhand/shared/ticket"
 	"github.com/deskhand/deskhand/shared/ticketing"
 )
 
@@ -112,7 +113,7 @@ func TestSampleResolutionsAreRead(t *testing.T) {
 func TestSampleWebhookIsRead(t *testing.T) {
 	t.Parallel()
 	got, err := deliver("application/json", `{"event":"request.created","tenant":"acme","request_id":"<1001>","status":"Open"}`, false)
-	if diff := cmp.Diff(ticketing.Announcement{Key: "1001", Tenant: "acme"}, got); err != nil || diff != "" {
+	if diff := cmp.Diff(ticketing.Announcement{Key: "1001", Tenant: "acme", Kind: ticket.Created}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -135,7 +136,7 @@ func FuzzAnswer(f *testing.F) {
 		for _, into := range []any{&one, &l, &n} {
 			_ = decode(a, into)
 		}
-		got := (&tool{account: "account.name", closed: []string{"Closed"}}).ticket(one.Request)
+		got := (&tool{account: "account.name", closed: []string{"Closed"}, fresh: []string{"Open"}}).ticket(one.Request)
 		if _, err := json.Marshal(got); err != nil {
 			t.Errorf("cannot be stored: %v", err)
 		}

@@ -24,7 +24,8 @@ import (
 // description, priority, client, resolution, resolved_date and event, as JSON,
 // as a form, or as JSON in the field payload or input_data of a form, which then
 // names no ticket, tenant or account beside it. Only the ticket id is required.
-// Other keys are ignored, and so is a variable that the product left empty.
+// Other keys are ignored, and so is a variable that the product left empty. The
+// event says what happened, whatever the URL: it is signed with the rest.
 //
 // The product does not escape what it puts in, so that a quote in a description
 // breaks the JSON. Unless d.Strict, such a body still rings for its ticket; see
@@ -54,11 +55,18 @@ func (t *tool) Event(d ticketing.Delivery) (ticketing.Announcement, error) {
 		Resolution:  r.text(maxText, clean, "resolution"),
 		Resolved:    r.date("resolved_date"),
 	}
-	r.name(100, "event")
+	a.Kind = events[strings.TrimPrefix(strings.ToLower(r.name(100, "event")), "request.")]
 	if len(r.reasons) > 0 {
 		return ticketing.Announcement{}, &ticketing.InvalidError{Reasons: r.reasons}
 	}
 	return a, nil
+}
+
+// events are the values of the key event, without "request." before them. Any
+// other leaves it to the URL what happened.
+var events = map[string]ticket.Kind{
+	"created": ticket.Created, "updated": ticket.Updated, "replied": ticket.Replied, "conversation": ticket.Replied,
+	"resolved": ticket.Resolved, "closed": ticket.Closed,
 }
 
 // address reads for which ticket, and of whom, the bell rings.

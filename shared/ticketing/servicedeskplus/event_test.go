@@ -28,7 +28,7 @@ func deliver(contentType, body string, strict bool) (ticketing.Announcement, err
 func TestEventReadsEveryFormOfDelivery(t *testing.T) {
 	t.Parallel()
 	full := ticketing.Announcement{
-		Key: "1042", Tenant: "acme", Account: "Acme Ltd",
+		Key: "1042", Tenant: "acme", Account: "Acme Ltd", Kind: ticket.Created,
 		Told: ticket.Told{
 			Subject: "VPN drops", Description: "Since \"noon\"\nhelp", Priority: "High", Client: "Acme", Resolution: "MTU",
 			Resolved: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC),
@@ -37,6 +37,7 @@ func TestEventReadsEveryFormOfDelivery(t *testing.T) {
 	whole := `{"event":"request.created","ticket_id":"1042","tenant_id":"acme","account":"Acme Ltd","subject":"VPN drops","description":"Since \"noon\"\r\nhelp",` +
 		`"priority":"High","client":"Acme","resolution":"MTU","resolved_date":"2026-01-31T10:30:00+01:00","extra":{"ignored":[1]}}`
 	form := url.Values{
+		"event":      {"created"},
 		"request_id": {"#1042"}, "tenant": {"acme"}, "account": {"Acme Ltd"}, "subject": {" VPN  drops "}, "description": {"Since \"noon\"\nhelp"},
 		"priority": {"High"}, "client": {"Acme"}, "resolution": {"MTU"}, "resolved_date": {"1769851800000"}, "extra": {"x"},
 	}
@@ -63,6 +64,23 @@ func TestEventReadsEveryFormOfDelivery(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			} else if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+}
+
+func TestTheEventSaysWhatHappened(t *testing.T) {
+	t.Parallel()
+	for event, want := range map[string]ticket.Kind{
+		"request.created": ticket.Created, "request.updated": ticket.Updated, "Request.Replied": ticket.Replied, "conversation": ticket.Replied,
+		"request.resolved": ticket.Resolved, "closed": ticket.Closed,
+		"": "", "request.": "", "request.improve": "", "improve": "", "request.reopened": "", "$event": "", "updated, closed": "",
+	} {
+		body, _ := json.Marshal(map[string]string{"event": event, "request_id": "1042"})
+		for media, body := range map[string]string{"application/json": string(body), asForm: url.Values{"event": {event}, "request_id": {"1042"}}.Encode()} {
+			got, err := deliver(media, body, true)
+			if err != nil || got.Kind != want {
+				t.Errorf("%q in %s: %q, %v, want %q", event, media, got.Kind, err, want)
 			}
 		}
 	}

@@ -40,6 +40,7 @@ var Kind = integration.Kind[ticketing.Tool]{
 		{Name: "accounts_url", Label: "Accounts address", Help: "Cloud: of your data centre, such as https://accounts.zoho.eu.", URL: true},
 		{Name: "note_wrapper", Label: "Note key", Help: "How this build names a note in its API; the other name is tried once if it is refused.", Options: []string{wrapNote, wrapRequestNote}},
 		{Name: "closed_status", Label: "Closed statuses", Help: "The names of the statuses that end a request, separated by commas.", Default: "Closed,Resolved"},
+		{Name: "open_status", Label: "Open statuses", Help: "The names of the statuses of a request that nobody has begun with, separated by commas.", Default: "Open,New"},
 		{Name: "account_field", Label: "Account field", Help: "Path of the field of a request that says which client it belongs to.", Default: "account.name", Routes: true},
 		{Name: "ticket_url", Label: "Request link", Help: "Page of a request for people; {base}, {portal}, {id} and {number} are put in. Empty: the product's usual page."},
 		{Name: "article_url", Label: "Solution link", Help: "Page of a solution for people, as above."},
@@ -57,6 +58,7 @@ type tool struct {
 	key        string
 	oauth      oauth
 	closed     []string
+	fresh      []string // statuses of what nobody has begun with
 	account    string
 	ticketURL  string
 	articleURL string
@@ -82,6 +84,7 @@ func open(v integration.Values, env integration.Env) (ticketing.Tool, error) {
 		key:      v["api_key"],
 		oauth:    oauth{strings.TrimRight(v["accounts_url"], "/"), v["client_id"], v["client_secret"], v["refresh_token"]},
 		closed:   list(cmp.Or(v["closed_status"], "Closed,Resolved")),
+		fresh:    list(cmp.Or(v["open_status"], "Open,New")),
 		account:  cmp.Or(v["account_field"], "account.name"),
 		pauses:   []time.Duration{time.Second, 2 * time.Second},
 		patience: 5 * time.Second,

@@ -92,11 +92,12 @@ func (t *tool) resolution(ctx context.Context, id string) (string, error) {
 	return plain(string(a.Resolution)), nil
 }
 
-// ticket gives a request as the rest of the product knows tickets.
+// ticket gives a request as the rest of the product knows tickets. No document
+// that we have shows how the API gives a requester's replies, so it has none.
 func (t *tool) ticket(r request) ticket.Ticket {
 	id := string(r.ID)
 	number := cmp.Or(string(r.DisplayID), id)
-	closed := slices.ContainsFunc(t.closed, func(name string) bool { return strings.EqualFold(name, r.Status.Name) })
+	closed := r.Status.among(t.closed)
 	if r.Status.InProgress != nil {
 		closed = closed || !*r.Status.InProgress
 	}
@@ -108,6 +109,8 @@ func (t *tool) ticket(r request) ticket.Ticket {
 		Priority:    string(r.Priority),
 		Status:      r.Status.Name,
 		Closed:      closed,
+		Assignee:    string(r.Technician.Name),
+		Started:     t.started(r),
 		Account:     r.fields.at(t.account),
 		Site:        string(r.Site),
 		Requester:   string(r.Requester.Name),
@@ -125,6 +128,13 @@ func (t *tool) ticket(r request) ticket.Ticket {
 		}
 	}
 	return found
+}
+
+// started tells whether somebody has answered the requester, or moved the
+// request on from a status that new ones have.
+func (t *tool) started(r request) bool {
+	fresh := r.Status.Name == "" || r.Status.among(t.fresh) || strings.EqualFold(r.Status.Internal, "Open")
+	return !fresh || !r.Responded.IsZero()
 }
 
 // cursor is where a listing goes on: "phase.start.last.last…". A ticket that

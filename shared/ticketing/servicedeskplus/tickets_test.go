@@ -57,13 +57,18 @@ func TestTicketIsReadWhateverShapeItsValuesHave(t *testing.T) {
 		},
 		"closed by the cloud's word": {
 			`{"id":"1042","status":{"name":"Erledigt","in_progress":false},"resolution":{"content":"<p>MTU lowered</p>"},"completed_time":{"value":"1767225600123"}}`,
-			ticket.Ticket{Number: "1042", Status: "Erledigt", Closed: true, Resolution: "MTU lowered", Resolved: time.UnixMilli(1767225600123).UTC()},
+			ticket.Ticket{Number: "1042", Status: "Erledigt", Closed: true, Started: true, Resolution: "MTU lowered", Resolved: time.UnixMilli(1767225600123).UTC()},
 		},
 		"resolved, not closed": {
 			`{"id":"1042","status":{"name":"resolved"},"resolution":"<p>MTU lowered</p>","resolved_time":{"value":"1767225600123"}}`,
-			ticket.Ticket{Number: "1042", Status: "resolved", Closed: true, Resolution: "MTU lowered", Resolved: time.UnixMilli(1767225600123).UTC()},
+			ticket.Ticket{Number: "1042", Status: "resolved", Closed: true, Started: true, Resolution: "MTU lowered", Resolved: time.UnixMilli(1767225600123).UTC()},
 		},
-		"account": {`{"id":"1042","account":{"id":"3","name":"Acme Ltd"}}`, ticket.Ticket{Number: "1042", Account: "Acme Ltd"}},
+		"assigned":         {`{"id":"1042","technician":{"id":"4","name":"Kim Tran"},"status":{"name":"open"},"responded_time":null}`, ticket.Ticket{Number: "1042", Status: "open", Assignee: "Kim Tran"}},
+		"answered":         {`{"id":"1042","status":{"name":"Open"},"responded_time":{"value":"1767225600123"}}`, ticket.Ticket{Number: "1042", Status: "Open", Started: true}},
+		"moved on":         {`{"id":"1042","status":{"name":"Onhold"}}`, ticket.Ticket{Number: "1042", Status: "Onhold", Started: true}},
+		"new, in German":   {`{"id":"1042","status":{"name":"Offen","internal_name":"Open","in_progress":true}}`, ticket.Ticket{Number: "1042", Status: "Offen"}},
+		"moved, in German": {`{"id":"1042","status":{"name":"In Arbeit","internal_name":"In Progress","in_progress":true}}`, ticket.Ticket{Number: "1042", Status: "In Arbeit", Started: true}},
+		"account":          {`{"id":"1042","account":{"id":"3","name":"Acme Ltd"}}`, ticket.Ticket{Number: "1042", Account: "Acme Ltd"}},
 	} {
 		desk := canned(t, map[string]string{"GET requests/1042": `{"request":` + test.request + rest})
 		got, err := desk.Ticket(t.Context(), "1042")

@@ -3,6 +3,7 @@ package servicedeskplus
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,9 +105,11 @@ func (c *content) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// status is the state of a request. Only the cloud tells InProgress.
+// status is the state of a request. Only the cloud tells InProgress, and the
+// name that the product has for it, whatever people call it.
 type status struct {
 	Name       string
+	Internal   string
 	InProgress *bool
 }
 
@@ -114,11 +117,17 @@ func (s *status) UnmarshalJSON(b []byte) error {
 	var name reference
 	_ = name.UnmarshalJSON(b)
 	var object struct {
+		Internal   text  `json:"internal_name"`
 		InProgress *bool `json:"in_progress"`
 	}
 	_ = json.Unmarshal(b, &object)
-	*s = status{string(name), object.InProgress}
+	*s = status{string(name), line(string(object.Internal)), object.InProgress}
 	return nil
+}
+
+// among tells whether the status has one of these names, in any case.
+func (s status) among(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, s.Name) })
 }
 
 // request is a ticket.
@@ -131,9 +140,11 @@ type request struct {
 	Priority    reference `json:"priority"`
 	Site        reference `json:"site"`
 	Requester   person    `json:"requester"`
+	Technician  person    `json:"technician"`
 	Resolution  content   `json:"resolution"`
 	Created     instant   `json:"created_time"`
 	Updated     instant   `json:"last_updated_time"`
+	Responded   instant   `json:"responded_time"`
 	ResolvedAt  instant   `json:"resolved_time"`
 	Completed   instant   `json:"completed_time"`
 	fields      fields    // everything, for the account

@@ -35,8 +35,26 @@ func ticketIsRead(t *testing.T, h Harness) {
 	if got.Number == "" || !got.Created.Equal(want.Created) || got.Closed {
 		t.Errorf("number %q, created %s, closed %t; want a number, %s, open", got.Number, got.Created, got.Closed, want.Created)
 	}
+	if got.Assignee != "" || got.Started || len(got.Replies) > 0 {
+		t.Errorf("a new ticket has the assignee %q, is begun with: %t, and has the replies %q", got.Assignee, got.Started, got.Replies)
+	}
 	if !strings.HasPrefix(got.URL, "http") {
 		t.Errorf("URL is %q, want a page for people", got.URL)
+	}
+}
+
+// workIsSeen holds what tells whether a technician is at work.
+func workIsSeen(t *testing.T, h Harness) {
+	for name, began := range map[string]func(*ticket.Ticket){
+		"nothing": func(*ticket.Ticket) {}, "status": func(t *ticket.Ticket) { t.Status = "In progress" }, "answer": func(t *ticket.Ticket) { t.Started = true },
+	} {
+		has := sample()
+		has.Assignee = "Kim Tran"
+		began(&has)
+		got, err := h.Tool.Ticket(t.Context(), h.AddTicket(has))
+		if err != nil || got.Assignee != "Kim Tran" || got.Started != (name != "nothing") {
+			t.Errorf("%s: assignee %q, begun with: %t, %v", name, got.Assignee, got.Started, err)
+		}
 	}
 }
 

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, Harness){
 		"ticket is read":                           ticketIsRead,
+		"work on a ticket is seen":                 workIsSeen,
 		"hostile text survives as text":            hostileText,
 		"missing ticket is not found":              missingTicket,
 		"strange key is not found":                 strangeKey,

@@ -129,7 +129,10 @@ func TestThePythonScriptIsTakenForGenuine(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		kind ticket.Kind
-	}{"created": {nil, ticket.Created}, "resolved": {[]string{"resolved"}, ticket.Resolved}} {
+	}{
+		"created": {nil, ticket.Created}, "updated": {[]string{"updated"}, ticket.Updated}, "replied": {[]string{"replied"}, ticket.Replied},
+		"resolved": {[]string{"resolved"}, ticket.Resolved}, "closed": {[]string{"closed"}, ticket.Closed},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, l := receiver(t)

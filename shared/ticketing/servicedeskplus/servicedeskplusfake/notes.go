@@ -47,6 +47,7 @@ func (s *Server) addNote(c *call) {
 	}
 	n := s.note(record, in.str("description"), in["show_to_requester"] == true)
 	c.one(http.StatusCreated, key, s.noteObject(record, n))
+	s.updated(record)
 }
 
 func (s *Server) editNote(c *call) {
@@ -66,6 +67,7 @@ func (s *Server) editNote(c *call) {
 	}
 	n.Updated = s.o.Now()
 	c.one(http.StatusOK, key, s.noteObject(record, n))
+	s.updated(record)
 }
 
 func (s *Server) getNote(c *call) {

@@ -49,7 +49,7 @@ func (s *Server) request(record *stored) object {
 		"id": t.Key, "subject": t.Subject, "description": record.HTML, "status": status,
 		"priority": named(t.Priority), "site": named(t.Site), "requester": nil,
 		"urgency": nil, "impact": nil, "level": nil, "mode": nil, "request_type": nil, "category": nil,
-		"subcategory": nil, "item": nil, "technician": nil, "group": nil, "department": nil,
+		"subcategory": nil, "item": nil, "technician": named(t.Assignee), "group": nil, "department": nil,
 		"created_time": moment(t.Created), "last_updated_time": moment(t.Updated), "assigned_time": nil,
 		"responded_time": nil, "due_by_time": nil, "first_response_due_by_time": nil,
 		"resolved_time": nil, "completed_time": nil, "resolution": nil,
@@ -62,6 +62,9 @@ func (s *Server) request(record *stored) object {
 	}
 	if t.Account != "" {
 		o["account"] = named(t.Account)
+	}
+	if t.Started { // with an answer to the requester, whatever the status
+		o["responded_time"] = moment(t.Updated)
 	}
 	if t.Closed {
 		if t.Status == "Resolved" {
@@ -144,7 +147,7 @@ func fill(t *ticket.Ticket, given object) {
 	}
 	for key, field := range map[string]*string{
 		"subject": &t.Subject, "priority": &t.Priority, "status": &t.Status,
-		"site": &t.Site, "account": &t.Account, "requester": &t.Requester,
+		"site": &t.Site, "account": &t.Account, "requester": &t.Requester, "technician": &t.Assignee,
 	} {
 		if _, ok := given[key]; ok {
 			*field = given.str(key)
@@ -181,14 +184,16 @@ func (s *Server) closeRequest(c *call) {
 	}
 }
 
-// change ends a change of a ticket: the answer, and the webhook if it was closed.
+// change ends a change of a ticket: the answer and the webhook.
 func (s *Server) change(c *call, record *stored, wasClosed bool) {
 	record.Ticket.Updated = s.o.Now()
 	s.settle(record)
 	c.one(http.StatusOK, "request", s.request(record))
 	if record.Ticket.Closed && !wasClosed {
 		s.emit(record, "request."+strings.ToLower(record.Ticket.Status))
+		return
 	}
+	s.updated(record)
 }
 
 // getResolution answers with nulls where there is no resolution.

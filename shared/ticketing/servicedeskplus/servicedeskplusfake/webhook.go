@@ -17,11 +17,12 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// Webhook is what an admin sets up for new and for closed requests. It is sent
-// once, without retries, as the product does.
+// Webhook is what an admin sets up for new and for closed requests, and for
+// changes. It is sent once, without retries, as the product does.
 type Webhook struct {
 	URL         string // for request.created, and for all others without an address of their own; "" sends none
 	ResolvedURL string // for request.resolved and request.closed
+	Updates     bool   // sends request.updated for each change through the API and each note, ours as well
 	Secret      secret.Text
 	Header      http.Header       // sent besides
 	Tenants     map[string]string // account -> tenant_id; "" for every other
@@ -58,7 +59,8 @@ func (s *Server) Deliveries() []Delivery {
 }
 
 // Fire sends the webhook for a ticket, as its event "request.created",
-// "request.resolved" or "request.closed" would.
+// "request.updated", "request.replied", "request.resolved" or "request.closed"
+// would.
 func (s *Server) Fire(key, event string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,6 +71,16 @@ func (s *Server) Fire(key, event string) error {
 	s.emit(record, event)
 	return nil
 }
+
+// updated sends the webhook of a change, where one is set up. The lock is held.
+func (s *Server) updated(record *stored) {
+	if s.hook.Updates {
+		s.emit(record, "request.updated")
+	}
+}
+
+// ends tells whether the event is the end of a request.
+func ends(event string) bool { return event == "request.resolved" || event == "request.closed" }
 
 // emit sends the webhook in the background. The lock is held.
 func (s *Server) emit(record *stored, event string) {
@@ -98,7 +110,7 @@ func (s *Server) emit(record *stored, event string) {
 // timeout ends it: it outlives the call that it announces.
 func (w Webhook) send(d Delivery, now time.Time) (int, error) {
 	address := w.URL
-	if d.Event != "request.created" {
+	if ends(d.Event) {
 		address = cmp.Or(w.ResolvedURL, w.URL)
 	}
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, address, strings.NewReader(d.Body))
@@ -147,7 +159,7 @@ func (w Webhook) body(t ticket.Ticket, event string) string {
 			{"subject", t.Subject},
 			{"description", t.Description},
 		}
-		if event != "request.created" {
+		if ends(event) {
 			keys = append(keys, [2]string{"resolved_date", t.Resolved.UTC().Format(time.RFC3339)}, [2]string{"resolution", t.Resolution})
 		}
 	}

@@ -15,7 +15,7 @@ type Misbehaviour struct {
 // Invented has what the answers of Misbehaviours name and no evidence has: not
 // one of these may stand in a note.
 var Invented = []string{
-	"T77", "A88", "S99", "#990099", "KB9909909", "srv-invented-09", "10.99.99.99", "2001:db8:99::9", "invented.example",
+	"T77", "A88", "S99", "990099", "KB9909909", "srv-invented-09", "10.99.99.99", "2001:db8:99::9", "invented.example",
 	"boss@invented.example", "99.9.1", "0x99990009", "Error 9909", "net stop inventedsvc", "Remove-Invented", "C:\\Invented\\fix.exe",
 	"/etc/invented.conf", "1999-09-09", "9 September 1999", "/inventedflag",
 }

@@ -32,7 +32,8 @@ var (
 	address = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s<>"]+`)
 	counted = regexp.MustCompile(`(?:\b(?:ticket|bug|issue|case|incident|request|article|vorgang|artikel|asset)s?[ :]*(?:n[or]\.? *|number |nummer )?|#\s?)#?(\d+)`)
 	command = regexp.MustCompile(`\b(?:net (?:stop|start|use|user|localgroup) [\w$:\\]+|sc (?:stop|start|query|config|delete) \w+|(?:ipconfig|sfc|chkdsk|gpupdate|dism|shutdown|format|bcdedit|certutil|netsh|reg|rundll32|mshta) [/\w:]+(?: [/\w:\\]+)?|` +
-		`(?:sudo |)(?:systemctl|service|apt|apt-get|yum|dnf|oc|kubectl|docker|curl|wget|chmod|chown|rm|dd|mkfs|passwd) [-\w/.:]+(?: [-\w/.:]+)?|` +
+		`(?:systemctl|apt|apt-get|yum|dnf) (?:start|stop|restart|status|enable|disable|install|remove|purge)(?: [-\w/.:]+)?|service [-\w.]+ (?:start|stop|restart|status)|` +
+		`(?:oc|kubectl|docker|curl|wget|chmod|chown|mkfs) [-\w/.:]+(?: [-\w/.:]+)?|rm -\w+ [-\w/.*]+|` +
 		`(?:get|set|remove|restart|stop|start|invoke|new|clear|enable|disable|test|reset)-[a-z]{4,})\b`)
 	isDate  = regexp.MustCompile(`\b(\d{4})-(\d{2})-(\d{2})\b|\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b`)
 	inWords = regexp.MustCompile(`\b(\d{1,2})(?:st|nd|rd|th|\.|er)? (?:de |of )?(\pL{3,10})\.?,? (?:de )?(\d{4})\b|\b(\pL{3,10}) (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b`)

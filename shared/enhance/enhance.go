@@ -45,10 +45,12 @@ type Enhancer struct {
 	Log       *slog.Logger
 	Outcomes  *Outcomes
 
-	// Reserve takes the tokens of a call from what the tenant may use today, which
-	// limit bounds; ok is false where that is used up. settle puts the tokens
-	// that were used in their place. It is asked only where a tenant has a limit.
-	Reserve func(ctx context.Context, id tenant.ID, tokens, limit int) (settle func(ctx context.Context, used int) error, ok bool, err error)
+	// Prices is what models cost, where their endpoint does not tell.
+	Prices llm.Prices
+	// Reserve takes most from what the tenant may still take within its limits;
+	// refused names the one that could be passed: then nothing is taken. settle
+	// puts what was used in its place. It is asked only where a tenant has limits.
+	Reserve func(ctx context.Context, id tenant.ID, most Amount, limits Limits) (settle func(ctx context.Context, used Amount) error, refused string, err error)
 	// Whose gives the owners of canaries; what nobody owns is left out. It is
 	// asked only where a text holds what looks like one.
 	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/receipts"
+	"github.com/deskhand/deskhand/shared/ticket"
 )
 
 // Run is the record of how a note came to be: with the evidence and the note of
@@ -44,4 +45,17 @@ type Call struct {
 	Error  string         `json:"error,omitempty"`
 	Hidden map[string]int `json:"hidden,omitempty"` // how many of each were taken out
 	Usage  llm.Usage      `json:"usage"`
+}
+
+// Record is a job as the ledger has it, for people.
+type Record struct {
+	Enhancement
+
+	Job      string
+	Ref      ticket.Ref
+	Kind     ticket.Kind
+	Tries    int
+	Received time.Time
+	Updated  time.Time
+	Ended    time.Time // zero while the job is pending
 }

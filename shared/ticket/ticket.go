@@ -86,6 +86,9 @@ type Kind string
 const (
 	Created  Kind = "created"
 	Resolved Kind = "resolved"
+	// Replayed is an operator's word that the note is to be written again,
+	// though the ticket may not have changed.
+	Replayed Kind = "replayed"
 )
 
 // Event says that something happened to a ticket. It travels through the

@@ -13,12 +13,18 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
+// asker is a store and the test that asks it.
+type asker struct {
+	budget.Store
+	t *testing.T
+}
+
 // newStore gives a store with two tenants, and the owner's way to the tables.
-func newStore(t *testing.T) (budget.Store, *pgxpool.Pool) {
+func newStore(t *testing.T) (asker, *pgxpool.Pool) {
 	t.Helper()
 	db := pgtest.New(t)
 	db.AddTenants(t, "acme", "globex")
-	return budget.Store{DB: db.App(t)}, db.Owner(t)
+	return asker{budget.Store{DB: db.App(t)}, t}, db.Owner(t)
 }
 
 // run runs the owner's SQL.
@@ -45,7 +51,8 @@ func taken(t *testing.T, owner *pgxpool.Pool, id tenant.ID) (tokens, nano int64)
 
 // granted reserves, and fails the test where the answer is not the one wanted:
 // the name of the limit, or "" for a reservation.
-func granted(t *testing.T, s budget.Store, id tenant.ID, most enhance.Amount, limits enhance.Limits, want string) func(enhance.Amount) {
+func (a asker) granted(id tenant.ID, most enhance.Amount, limits enhance.Limits, want string) func(enhance.Amount) {
+	t, s := a.t, a.Store
 	t.Helper()
 	settle, refused, err := s.Reserve(t.Context(), id, most, limits)
 	if err != nil || refused != want {
@@ -107,7 +114,7 @@ func TestNoLimitIsEverPassed(t *testing.T) {
 			if made.Load() != c.most || tokens != c.most*1000 || nano != c.most*10_000_000 || refused.Load() == 0 {
 				t.Errorf("%d calls were made, want %d; %d refused; %d tokens, %d billionths of a dollar", made.Load(), c.most, refused.Load(), tokens, nano)
 			}
-			granted(t, s, "globex", enhance.Amount{Tokens: 1000, USD: 0.01}, c.limits, "") // acme takes nothing from it
+			s.granted("globex", enhance.Amount{Tokens: 1000, USD: 0.01}, c.limits, "") // acme takes nothing from it
 		})
 	}
 }
@@ -118,34 +125,34 @@ func TestWhatWasUsedTakesThePlaceOfWhatWasReserved(t *testing.T) {
 	limits := enhance.Limits{DailyTokens: 800, DailyUSD: 1}
 	var tokens, nano int64
 	for _, used := range []enhance.Amount{{Tokens: 120, USD: 0.25}, {}, {Tokens: 500, USD: 0.3}} {
-		granted(t, s, "acme", enhance.Amount{Tokens: 600, USD: 0.5}, limits, "")(used)
+		s.granted("acme", enhance.Amount{Tokens: 600, USD: 0.5}, limits, "")(used)
 		tokens, nano = tokens+int64(used.Tokens), nano+int64(used.USD*1e9)
 		if gotTokens, gotNano := taken(t, owner, "acme"); gotTokens != tokens || gotNano != nano {
 			t.Errorf("after %+v: %d tokens, %d billionths of a dollar", used, gotTokens, gotNano)
 		}
 	}
-	granted(t, s, "acme", enhance.Amount{Tokens: 181}, limits, "daily_tokens")
-	granted(t, s, "acme", enhance.Amount{Tokens: 180, USD: 0.46}, limits, "daily_usd")
-	granted(t, s, "acme", enhance.Amount{Tokens: 180, USD: 0.45}, limits, "") // up to the limit
-	granted(t, s, "acme", enhance.Amount{Tokens: 1}, enhance.Limits{DailyTokens: 801}, "")
+	s.granted("acme", enhance.Amount{Tokens: 181}, limits, "daily_tokens")
+	s.granted("acme", enhance.Amount{Tokens: 180, USD: 0.46}, limits, "daily_usd")
+	s.granted("acme", enhance.Amount{Tokens: 180, USD: 0.45}, limits, "") // up to the limit
+	s.granted("acme", enhance.Amount{Tokens: 1}, enhance.Limits{DailyTokens: 801}, "")
 }
 
 func TestWhatADeadProcessReservedComesBackAfterFiveMinutes(t *testing.T) {
 	t.Parallel()
 	s, owner := newStore(t)
 	limits := enhance.Limits{DailyTokens: 100}
-	late := granted(t, s, "acme", enhance.Amount{Tokens: 100}, limits, "")
+	late := s.granted("acme", enhance.Amount{Tokens: 100}, limits, "")
 	run(t, owner, "UPDATE model_reservations SET until = until - interval '4 minutes 50 seconds'")
-	granted(t, s, "acme", enhance.Amount{Tokens: 100}, limits, "daily_tokens")
+	s.granted("acme", enhance.Amount{Tokens: 100}, limits, "daily_tokens")
 	run(t, owner, "UPDATE model_reservations SET until = until - interval '10 seconds'")
-	granted(t, s, "acme", enhance.Amount{Tokens: 30}, limits, "")(enhance.Amount{Tokens: 30})
+	s.granted("acme", enhance.Amount{Tokens: 30}, limits, "")(enhance.Amount{Tokens: 30})
 	var left int
 	if err := owner.QueryRow(t.Context(), "SELECT count(*) FROM model_reservations").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d reservations are left, %v", left, err)
 	}
 	late(enhance.Amount{Tokens: 60}) // it was not dead: what it used counts
-	granted(t, s, "acme", enhance.Amount{Tokens: 11}, limits, "daily_tokens")
-	granted(t, s, "acme", enhance.Amount{Tokens: 10}, limits, "")
+	s.granted("acme", enhance.Amount{Tokens: 11}, limits, "daily_tokens")
+	s.granted("acme", enhance.Amount{Tokens: 10}, limits, "")
 }
 
 func TestADayAndAMonthBeginAnew(t *testing.T) {
@@ -155,29 +162,29 @@ func TestADayAndAMonthBeginAnew(t *testing.T) {
 	one := enhance.Amount{Tokens: 10, USD: 1}
 	// The first of this month, or the last of the month before where that is
 	// today: what is used then is of another day.
-	granted(t, s, "acme", one, limits, "")(one)
-	granted(t, s, "acme", one, limits, "daily_usd")
-	running := granted(t, s, "acme", enhance.Amount{}, limits, "")
+	s.granted("acme", one, limits, "")(one)
+	s.granted("acme", one, limits, "daily_usd")
+	running := s.granted("acme", enhance.Amount{}, limits, "")
 	const today = "(now() AT TIME ZONE 'UTC')::date"
 	run(t, owner, "INSERT INTO model_use (tenant_id, day, tokens, nano_usd) VALUES ('globex', date_trunc('month', now() AT TIME ZONE 'UTC')::date, 1, 1000000000)")
-	granted(t, s, "globex", enhance.Amount{USD: 0.6}, enhance.Limits{MonthlyUSD: 1.5}, "monthly_usd")
-	granted(t, s, "globex", enhance.Amount{USD: 0.5}, enhance.Limits{MonthlyUSD: 1.5}, "")
+	s.granted("globex", enhance.Amount{USD: 0.6}, enhance.Limits{MonthlyUSD: 1.5}, "monthly_usd")
+	s.granted("globex", enhance.Amount{USD: 0.5}, enhance.Limits{MonthlyUSD: 1.5}, "")
 	// The month turns: all of it was on the last day of the month before.
 	run(t, owner, "UPDATE model_use SET day = date_trunc('month', now() AT TIME ZONE 'UTC')::date - 1")
 	run(t, owner, "UPDATE model_reservations SET day = "+today+" - 40")
-	granted(t, s, "acme", one, limits, "")(one)
-	granted(t, s, "globex", enhance.Amount{USD: 1.5}, enhance.Limits{MonthlyUSD: 1.5}, "")
-	granted(t, s, "acme", enhance.Amount{USD: 0.1}, limits, "daily_usd")
-	granted(t, s, "acme", enhance.Amount{USD: 0.6}, enhance.Limits{MonthlyUSD: 1.5}, "monthly_usd")
+	s.granted("acme", one, limits, "")(one)
+	s.granted("globex", enhance.Amount{USD: 1.5}, enhance.Limits{MonthlyUSD: 1.5}, "")
+	s.granted("acme", enhance.Amount{USD: 0.1}, limits, "daily_usd")
+	s.granted("acme", enhance.Amount{USD: 0.6}, enhance.Limits{MonthlyUSD: 1.5}, "monthly_usd")
 	running(enhance.Amount{USD: 0.2}) // on the day on which it began, which is today
-	granted(t, s, "acme", enhance.Amount{USD: 0.4}, enhance.Limits{MonthlyUSD: 1.5}, "monthly_usd")
+	s.granted("acme", enhance.Amount{USD: 0.4}, enhance.Limits{MonthlyUSD: 1.5}, "monthly_usd")
 }
 
 // TestTheVersionBeforeGoesOnCounting has its two statements on this schema.
 func TestTheVersionBeforeGoesOnCounting(t *testing.T) {
 	t.Parallel()
 	s, owner := newStore(t)
-	granted(t, s, "acme", enhance.Amount{Tokens: 500, USD: 0.1}, enhance.Limits{DailyTokens: 1000}, "")(enhance.Amount{Tokens: 400, USD: 0.1})
+	s.granted("acme", enhance.Amount{Tokens: 500, USD: 0.1}, enhance.Limits{DailyTokens: 1000}, "")(enhance.Amount{Tokens: 400, USD: 0.1})
 	run(t, owner, `
 		INSERT INTO model_use AS m (tenant_id, day, tokens) VALUES ('acme', (now() AT TIME ZONE 'UTC')::date, 300)
 		ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = m.tokens + excluded.tokens WHERE m.tokens < 1000;
@@ -185,8 +192,8 @@ func TestTheVersionBeforeGoesOnCounting(t *testing.T) {
 	if tokens, nano := taken(t, owner, "acme"); tokens != 600 || nano != 100_000_000 {
 		t.Errorf("%d tokens, %d billionths of a dollar", tokens, nano)
 	}
-	granted(t, s, "acme", enhance.Amount{Tokens: 401}, enhance.Limits{DailyTokens: 1000}, "daily_tokens")
-	granted(t, s, "acme", enhance.Amount{Tokens: 400}, enhance.Limits{DailyTokens: 1000}, "")
+	s.granted("acme", enhance.Amount{Tokens: 401}, enhance.Limits{DailyTokens: 1000}, "daily_tokens")
+	s.granted("acme", enhance.Amount{Tokens: 400}, enhance.Limits{DailyTokens: 1000}, "")
 }
 
 func TestATenantThatIsNotThereHasNoBudget(t *testing.T) {

@@ -130,6 +130,22 @@ func (l Ledger) Run(ctx context.Context, id tenant.ID, job string) (Record, erro
 	return r, nil
 }
 
+const lastSQL = `
+SELECT job_id::text FROM enhancement_history WHERE tenant_id = current_tenant() AND ticket_id = $1 ORDER BY id DESC LIMIT 1`
+
+// Last gives the id of the last job of a ticket, by the tool's key, or
+// ErrUnknown.
+func (l Ledger) Last(ctx context.Context, id tenant.ID, key string) (job string, err error) {
+	err = l.DB.InTenant(ctx, id, func(tx pgx.Tx) error { return tx.QueryRow(ctx, lastSQL, postgres.Text(key)).Scan(&job) })
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return "", fmt.Errorf("ledger: find the last job of ticket %.40q of tenant %s: %w", key, id, err)
+	}
+	return job, nil
+}
+
 const pruneSQL = `DELETE FROM enhancement_runs WHERE tenant_id = current_tenant() AND recorded_at < now() - $1::interval`
 
 // Prune deletes the tenant's run records that are older than RunsKept, and gives

@@ -46,6 +46,10 @@ func alarms(stage Stage, d *Deskhand) []alarm {
 			name: "ModelCostHigh", severity: warning, runbook: "cost.md", metric: ours("enhance", "llm_cost_usd_total", "Sum", day), threshold: float64(stage.ModelDailyUSD), periods: 1,
 			says: "The model cost more in a day than is planned.",
 		},
+		{
+			name: "ModelBudgetSpent", severity: warning, runbook: "cost.md", metric: refusedByBudget(), periods: 1,
+			says: "A tenant's budget of the model is used up, or a model has no price: notes are written from the evidence alone.",
+		},
 	}
 	list = append(list, storeAlarms(stage, d)...)
 	list = append(list, queueAlarms("Enhancement", "enhance", d.Queues.Enhancement, d.Queues.EnhancementDead, 120, 5)...)
@@ -152,6 +156,12 @@ func rotationErrors(stage Stage) awscloudwatch.IMetric {
 // securityEvents are those of all tenants, functions and kinds.
 func securityEvents() awscloudwatch.IMetric {
 	return compute(fmt.Sprintf(`SELECT SUM(security_events_total) FROM SCHEMA(%q, kind, service)`, metric.Namespace), "security events", fiveMinutes, nil)
+}
+
+// refusedByBudget are the calls of the model that no budget allowed, of all
+// tenants and for every reason.
+func refusedByBudget() awscloudwatch.IMetric {
+	return compute(fmt.Sprintf(`SELECT SUM(llm_budget_refusals_total) FROM SCHEMA(%q, reason, service)`, metric.Namespace), "refused by a budget", fiveMinutes, nil)
 }
 
 func waiting(queue awssqs.Queue) awscloudwatch.IMetric {

@@ -58,6 +58,7 @@ func tenantsCostQuality() []*row {
 		{by("Cost of the model by tenant, USD", "llm_cost_usd_total", "Sum", tenant), by("Tokens by tenant", "llm_tokens_total", "Sum", tenant, "direction"), by("Time of a try by tenant, p95 in s", "enhancement_duration_seconds", "p95", tenant, "operation_type")},
 		{by("Evidence: time of each source, p95 in s", "evidence_source_duration_seconds", "p95", tenant, "source"), by("Past tickets stored", "ticket_history_stored_total", "Sum", tenant, "source", "status"), by("Calls to tools and models, p95 in s", "outgoing_request_duration_seconds", "p95", "operation_type", "status"), by("Texts embedded", "embeddings_total", "Sum", tenant, "operation_type", "status")},
 		{by("Security events", "security_events_total", "Sum", tenant, "kind"), by("Broken webhooks that were read all the same", "webhook_recovered_total", "Sum", tenant), by("Tickets that needed no note", "enhancements_skipped_total", "Sum", tenant, "reason"), by("Decided without Valkey", "cache_fallback_total", "Sum", "operation_type")},
+		{by("Time of a call of each model, p95 in s", "llm_call_duration_seconds", "p95", "model", "status"), by("Calls of the model that no budget allowed", "llm_budget_refusals_total", "Sum", tenant, "reason")},
 	}
 }
 

@@ -43,7 +43,7 @@ type Stage struct {
 	MonthlyUSD    int `json:"monthly_usd"`
 	ModelDailyUSD int `json:"model_daily_usd"`
 	// Environment is added to that of every function: LOG_LEVEL, OPENAI_MODEL,
-	// EMBEDDING_MODEL, OIDC_ISSUER. No secrets.
+	// EMBEDDING_MODEL, MODEL_PRICES, OIDC_ISSUER. No secrets.
 	Environment map[string]string `json:"environment"`
 }
 

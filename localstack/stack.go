@@ -271,7 +271,7 @@ func (s *stack) environment() map[string]string {
 		"DATABASE_URL": c.DatabaseURL.Reveal(), "DATABASE_QUEUE_URL": c.DatabaseQueueURL.Reveal(), "REDIS_URL": c.RedisURL.Reveal(),
 		"SEALING_KEY": c.SealingKey.Reveal(), "HTTP_ADDR": c.Addr,
 		"OPENAI_BASE_URL": c.OpenAIBaseURL, "OPENAI_API_KEY": c.OpenAIKey.Reveal(), "OPENAI_MODEL": c.OpenAIModel,
-		"EMBEDDING_MODEL": c.EmbeddingModel,
+		"EMBEDDING_MODEL": c.EmbeddingModel, "MODEL_PRICES": c.ModelPrices,
 	}
 	if c.QueueURL != "" {
 		maps.Copy(env, map[string]string{

@@ -81,6 +81,7 @@ type App struct {
 	library    jobs
 	tools      *opened
 	model      llm.Model
+	prices     llm.Prices
 	embeddings *search.Embeddings // nil for none
 	outcomes   *enhance.Outcomes
 	gauges     metric.Registration
@@ -91,14 +92,15 @@ type App struct {
 // so at /readyz until they are up.
 func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App, error) {
 	kept, err := fill(ctx, &cfg, appLogin(&cfg), adminLogin(&cfg), redisLogin(&cfg))
-	if err := errors.Join(err, cfg.Check(), Tools.Check()); err != nil {
+	prices, errPrices := pricesOf(cfg)
+	if err := errors.Join(err, cfg.Check(), errPrices, Tools.Check()); err != nil {
 		return nil, err
 	}
 	box, err := keyset.Open(cfg.SealingKey)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, outcomes: &enhance.Outcomes{}, Actor: audit.System, Changes: tel.Log}
+	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, prices: prices, outcomes: &enhance.Outcomes{}, Actor: audit.System, Changes: tel.Log}
 	if a.db, err = postgres.OpenRotating(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns, kept.credentials(cfg.DatabaseSecret)); err != nil {
 		return nil, err
 	}
@@ -160,6 +162,7 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Outcomes:  a.outcomes,
 		Queue:     a.enhancing,
 		Version:   release(),
+		Prices:    a.prices,
 		Reserve:   budget.Store{DB: a.db}.Reserve,
 		Whose:     canaries.Store{DB: a.db}.Whose,
 		Guard:     a.guard(),
@@ -255,6 +258,15 @@ func (a *App) env(box secret.Box) integration.Env {
 	return integration.Env{Tokens: a.cache.Tokens(box), Now: time.Now}
 }
 
+// pricesOf gives what models cost, or an error that names the variable.
+func pricesOf(cfg config.Config) (llm.Prices, error) {
+	list, err := llm.ParsePrices(cfg.ModelPrices)
+	if err != nil {
+		err = fmt.Errorf("MODEL_PRICES: %w", err)
+	}
+	return llm.Prices{Default: cfg.OpenAIModel, List: list}, err
+}
+
 // openModel opens the model's endpoint. Without a key there is none: notes are
 // written from the evidence alone, which is found without embeddings.
 func (a *App) openModel() error {
@@ -266,6 +278,6 @@ func (a *App) openModel() error {
 	if err != nil {
 		return err
 	}
-	a.model, a.embeddings = endpoint, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
+	a.model, a.embeddings = llm.Metered{Model: endpoint, Prices: a.prices}, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
 	return nil
 }

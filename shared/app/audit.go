@@ -47,11 +47,12 @@ func (a *App) incident(ctx context.Context, ev ticket.Event, kind string) error 
 	})
 }
 
-// sweep ends jobs whose worker died, and lets old audit events go.
+// sweep ends jobs whose worker died, and lets old run records and audit events go.
 func (a *App) sweep(ctx context.Context, id tenant.ID, idle time.Duration) (int, error) {
 	n, err := a.Ledger.Sweep(ctx, id, idle)
+	_, errRuns := a.Ledger.Prune(ctx, id)
 	_, errTrail := a.trail().Prune(ctx, id)
-	return n, errors.Join(err, errTrail)
+	return n, errors.Join(err, errRuns, errTrail)
 }
 
 // record appends what a command did to the trail, and logs it.

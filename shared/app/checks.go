@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,11 @@ func (a *App) outsideChecks() []doctor.Check {
 			Name: "model", After: "configuration", Optional: true, Run: a.modelAnswers,
 			Means: "Notes are written from the evidence alone, and say so; or the evidence is found without embeddings.",
 			Fix:   "Correct `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL` or `EMBEDDING_MODEL`, and look at the account's balance with the provider.",
+		},
+		{
+			Name: "prices", After: "directory", Optional: true, Run: a.pricesKnown,
+			Means: "A tenant has a budget in dollars, and a model that it may ask has no price: that model is not asked, and those notes are written from the evidence alone.",
+			Fix:   "Add the model to `MODEL_PRICES`, or name another in the tenant's `model`, `model_rules` or `fallback_models`.",
 		},
 		{
 			Name: "permissions", After: "schema", Run: v.permissions,
@@ -235,6 +241,27 @@ func (a *App) modelAnswers(ctx context.Context) []doctor.Finding {
 	if e := a.embeddings; e != nil {
 		_, err := e.Embedder.Embed(ctx, e.Model, []string{"Ready?"})
 		findings = append(findings, doctor.Finding{Said: e.Model + " gives vectors", Err: err})
+	}
+	return findings
+}
+
+// pricesKnown looks at the models of every tenant that has a budget in dollars.
+func (a *App) pricesKnown(context.Context) []doctor.Finding {
+	var findings []doctor.Finding
+	all := a.watch.Current().Tenants
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		t := all[id]
+		if t.Disabled || t.Settings.DailyUSD+t.Settings.MonthlyUSD == 0 {
+			continue
+		}
+		for _, model := range t.Settings.Models() {
+			if _, known := a.prices.Of(model); !known {
+				findings = append(findings, doctor.Finding{Subject: string(id), Err: fmt.Errorf("no price for the model %s", cmp.Or(model, a.prices.Default))})
+			}
+		}
+	}
+	if findings == nil {
+		findings = []doctor.Finding{{Said: "every model that a budget in dollars pays for has one"}}
 	}
 	return findings
 }

@@ -29,6 +29,8 @@ const (
 	TokenRevoked         Operation = "token_revoked"
 	HistoryImported      Operation = "history_imported"
 	HistoryPreviewed     Operation = "history_previewed"
+	JobExplained         Operation = "job_explained"
+	JobReplayed          Operation = "job_replayed"
 	TrailExported        Operation = "trail_exported"
 	TenantExported       Operation = "tenant_exported"
 	TenantErased         Operation = "tenant_erased"
@@ -64,6 +66,8 @@ var Operations = []Recorded{
 	{TokenRevoked, []Status{Success}, "an API token was ended; likewise"},
 	{HistoryImported, []Status{Success, Failure}, "past tickets were imported"},
 	{HistoryPreviewed, []Status{Success}, "somebody was given a page of past tickets and of what would have been shown for them"},
+	{JobExplained, []Status{Success}, "somebody was given the record of a job: its note, and how it came to be"},
+	{JobReplayed, []Status{Started, Accepted}, "somebody had a job done again; started: only to be shown what its note would be now; accepted: it is queued"},
 	{TrailExported, []Status{Success}, "somebody was given the audit trail"},
 	{TenantExported, []Status{Started, Success}, "somebody asked for a copy of all rows of the tenant, and was given it whole"},
 	{TenantErased, []Status{Success}, "the tenant was erased: in the log, and in the table `erasures` without its name, for its own trail is gone with it"},

@@ -31,6 +31,8 @@ type commands struct {
 	Reseal  resealCmd  `cmd:"" help:"Seal all credentials again under the newest key."`
 	Tenant  tenantCmd  `cmd:"" help:"Add, list and change tenants."`
 	Import  importCmd  `cmd:"" help:"Import past tickets, so that the first note already has something to say."`
+	Explain explainCmd `cmd:"" help:"Say why a note says what it says."`
+	Replay  replayCmd  `cmd:"" help:"Do a job again and show the difference, without writing anything."`
 	Preview previewCmd `cmd:"" help:"Show on one page what Deskhand would have shown for tickets that are closed."`
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke tokens of the admin API."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queues and their dead letters."`

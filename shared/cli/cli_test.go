@@ -32,6 +32,7 @@ type world struct {
 	rights    rights
 	past      past
 	looking   looking
+	kept      kept
 	counter   counter
 	span      catalogue.Span
 	importErr error
@@ -126,6 +127,7 @@ func (w *world) program() *cli.Program {
 			w.rights.extend(d)
 			w.past.extend(d)
 			w.looking.extend(d)
+			w.kept.extend(d)
 			return d, nil
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },

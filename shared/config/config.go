@@ -51,6 +51,8 @@ type Config struct {
 	OpenAIKey     secret.Text `env:"OPENAI_API_KEY" file:"yes" doc:"Key for that endpoint. Empty: notes are written from the evidence alone, and say so."`
 	OpenAIModel   string      `env:"OPENAI_MODEL" envDefault:"openai/gpt-4o-mini" doc:"Model, where a tenant's settings name no other."`
 
+	ModelPrices string `env:"MODEL_PRICES" envDefault:"openai/gpt-4o-mini=0.15/0.60" example:"openai/gpt-4o-mini=0.15/0.60,anthropic/claude*=3/15" doc:"What models cost, in US dollars for a million tokens in and out, comma between; * is any text, and the first that matches counts. It is reckoned with where the endpoint does not tell what a call cost, and before each call of a tenant that has a budget in dollars: a model that is not here is not asked for such a tenant."`
+
 	EmbeddingModel string `env:"EMBEDDING_MODEL" example:"openai/text-embedding-3-small" doc:"Embedding model at the same endpoint, by which past tickets and articles that say it in other words rank higher: the texts of tickets and articles are sent there, without passwords and keys. Another model needs another name. Empty, or without OPENAI_API_KEY: none."`
 
 	OIDCIssuer     string      `env:"OIDC_ISSUER" example:"https://login.example.com/realms/msp" doc:"OpenID Connect issuer whose bearer tokens the admin API takes. Empty: none."`

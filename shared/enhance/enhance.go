@@ -49,10 +49,12 @@ type Enhancer struct {
 	Queue     queue.Sender // takes what is to be tried again later
 	Version   string       // of the program, for run records
 
-	// Reserve takes the tokens of a call from what the tenant may use today, which
-	// limit bounds; ok is false where that is used up. settle puts the tokens
-	// that were used in their place. It is asked only where a tenant has a limit.
-	Reserve func(ctx context.Context, id tenant.ID, tokens, limit int) (settle func(ctx context.Context, used int) error, ok bool, err error)
+	// Prices is what models cost, where their endpoint does not tell.
+	Prices llm.Prices
+	// Reserve takes most from what the tenant may still take within its limits;
+	// refused names the one that could be passed: then nothing is taken. settle
+	// puts what was used in its place. It is asked only where a tenant has limits.
+	Reserve func(ctx context.Context, id tenant.ID, most Amount, limits Limits) (settle func(ctx context.Context, used Amount) error, refused string, err error)
 	// Whose gives the owners of canaries; what nobody owns is left out. It is
 	// asked only where a text holds what looks like one.
 	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)
@@ -166,6 +168,9 @@ func (e *Enhancer) begin(ctx context.Context, ev ticket.Event) (Attempt, error) 
 	if busy, ok := errors.AsType[*BusyError](err); ok {
 		// The other try renews its lease, so its end says little: look again soon.
 		return Attempt{}, queue.RetryAfter(min(max(busy.Until, time.Second), 5*time.Second), err)
+	}
+	if ev.Kind == ticket.Replayed {
+		attempt.Revision = "" // its note is written again though nothing changed
 	}
 	return attempt, err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/prompt"
 	"github.com/deskhand/deskhand/shared/receipts"
+	"github.com/deskhand/deskhand/shared/ticket"
 )
 
 // Run is the record of how a note came to be: with the evidence and the note of
@@ -49,4 +50,17 @@ type Call struct {
 
 func (e *Enhancer) versions() Versions {
 	return Versions{Program: e.Version, Prompt: prompt.Version, Policy: receipts.Version}
+}
+
+// Record is a job as the ledger has it, for people.
+type Record struct {
+	Enhancement
+
+	Job      string
+	Ref      ticket.Ref
+	Kind     ticket.Kind
+	Tries    int
+	Received time.Time
+	Updated  time.Time
+	Ended    time.Time // zero while the job is pending
 }

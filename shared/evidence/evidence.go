@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,6 +83,11 @@ func (b Bundle) Of(kind Kind) []Item {
 		}
 	}
 	return items
+}
+
+// Thin tells whether nothing was found that is surely about the same.
+func (b Bundle) Thin() bool {
+	return !slices.ContainsFunc(b.Items, func(it Item) bool { return !it.Possibly })
 }
 
 // Find gives the item with this citation id.

@@ -60,8 +60,13 @@ var (
 	SourceDuration = seconds("evidence_source_duration_seconds", "Time of one evidence source")
 	// ModelTokens counts tokens by direction.
 	ModelTokens = counter("llm_tokens_total", "Tokens sent to and received from the model")
-	// ModelCost sums what the model endpoint charged, in US dollars.
-	ModelCost = must(meter.Float64Counter("llm_cost_usd_total", metric.WithDescription("Cost of model calls as the endpoint tells it")))
+	// ModelCost sums what calls of the model cost, in US dollars.
+	ModelCost = must(meter.Float64Counter("llm_cost_usd_total", metric.WithDescription("Cost of model calls, as the endpoint tells it or by MODEL_PRICES")))
+	// ModelDuration is the time of one call of a model, in seconds.
+	ModelDuration = seconds("llm_call_duration_seconds", "Time of one call of the model, by model and status")
+	// BudgetRefusals counts calls of the model that were not made, by the
+	// setting whose limit they could have passed.
+	BudgetRefusals = counter("llm_budget_refusals_total", "Calls of the model that a tenant's budget did not allow, by tenant and why")
 	// Embeddings counts texts that an embedding model was asked for: a
 	// "question" or a "document".
 	Embeddings = counter("embeddings_total", "Texts sent to the embedding model, by tenant, operation and status")
@@ -116,6 +121,9 @@ func Event(kind string) attribute.KeyValue { return attribute.String("kind", kin
 
 // Reason is why something was not done.
 func Reason(kind string) attribute.KeyValue { return attribute.String("reason", kind) }
+
+// Model says which model it was, by its name.
+func Model(name string) attribute.KeyValue { return attribute.String("model", name) }
 
 // Direction says which way tokens went: "prompt" or "output".
 func Direction(way string) attribute.KeyValue { return attribute.String("direction", way) }

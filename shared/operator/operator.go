@@ -14,6 +14,7 @@ import (
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/catalogue"
 	"github.com/deskhand/deskhand/shared/doctor"
+	"github.com/deskhand/deskhand/shared/enhance"
 	"github.com/deskhand/deskhand/shared/evaluate"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/preview"
@@ -32,9 +33,16 @@ type Desk struct {
 	Past      evaluate.Past
 	Preview   func(ctx context.Context, id tenant.ID, last int, progress func(done, total int)) (preview.Report, error)
 	Queues    map[string]Queue
-	Trail     func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
-	Export    func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)
-	Erase     func(context.Context, tenant.ID) (done audit.Erasure, keys int, err error) // ErrKeys
+	// Explain gives a job by its id, with how its note came to be; or the last
+	// job of a ticket by the tool's key. An empty tenant is whichever has the job.
+	Explain func(ctx context.Context, id tenant.ID, job string) (enhance.Record, error)
+	// Rehearse does the job again, now, and writes nothing.
+	Rehearse func(context.Context, enhance.Record) (enhance.Enhancement, error)
+	// Replay queues the work of the job again, and gives the new job's id.
+	Replay func(context.Context, enhance.Record) (job string, err error)
+	Trail  func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
+	Export func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)
+	Erase  func(context.Context, tenant.ID) (done audit.Erasure, keys int, err error) // ErrKeys
 	// Office is what the admin API does too; Caller is who sits at this command.
 	Office *admin.Office
 	Caller admin.Caller

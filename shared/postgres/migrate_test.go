@@ -59,6 +59,8 @@ INSERT INTO term_vectors VALUES ('$1', 'latent/1', 'printer', '\x00') ON CONFLIC
 INSERT INTO document_vectors SELECT tenant_id, 'ticket', 'latent/1', id, '\x00' FROM ticket_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
 INSERT INTO latent_factors (tenant_id, active) VALUES ('$1', 1) ON CONFLICT DO NOTHING;
 INSERT INTO model_use VALUES ('$1', '2026-03-22', 100) ON CONFLICT DO NOTHING;
+INSERT INTO model_reservations VALUES ('$1', '7d444840-9dc0-11d1-b245-5ffdce74fad2', '2026-03-22', 100, 100, now()) ON CONFLICT DO NOTHING;
+INSERT INTO enhancement_runs (tenant_id, job_id, record) SELECT tenant_id, job_id, '{}' FROM enhancement_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now()) ON CONFLICT DO NOTHING;
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop') ON CONFLICT DO NOTHING;
 INSERT INTO unmapped_accounts (connection_id, account) VALUES ('$1', 'Initech') ON CONFLICT DO NOTHING;

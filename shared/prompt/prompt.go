@@ -76,7 +76,7 @@ func Build(q Input) llm.Request {
 	tail := gapsText(q.Bundle.Gaps)
 	frame := len(fence("EVIDENCE", "", q.Nonce))
 	return llm.Request{
-		Model:       q.Settings.ModelFor(q.Ticket.Priority),
+		Model:       q.Settings.ModelFor(q.Ticket.Priority, q.Bundle.Thin()),
 		System:      rules,
 		User:        head + fence("EVIDENCE", evidenceText(q.Bundle.Items, q.Nonce, maxPrompt-len(rules)-len(head)-len(tail)-frame), q.Nonce) + tail,
 		MaxTokens:   maxTokens,

@@ -42,25 +42,42 @@ func (s Settings) SkippedBy(fields func(name string) []string) string {
 	return ""
 }
 
-// ModelFor gives the model for a ticket of this priority: that of the first of
-// ModelRules that matches, else Model.
-func (s Settings) ModelFor(priority string) string {
+// ModelFor gives the model for a ticket of this priority, where the evidence is
+// thin or not: that of the first of ModelRules that matches, else Model.
+func (s Settings) ModelFor(priority string, thin bool) string {
 	for _, rule := range s.ModelRules {
-		if pattern, model, err := cutModelRule(rule); err == nil && Match(pattern, priority) {
+		field, pattern, model, err := cutModelRule(rule)
+		if err == nil && (field == "evidence" && thin || field == "priority" && Match(pattern, priority)) {
 			return model
 		}
 	}
 	return s.Model
 }
 
-// cutModelRule gives the halves of "priority:pattern=model".
-func cutModelRule(rule string) (pattern, model string, err error) {
-	rule, model, _ = strings.Cut(rule, "=")
-	_, pattern, err = cutRule(rule, []string{"priority"})
-	if model = strings.TrimSpace(model); err == nil && !short(model) || model == "" {
-		err = fmt.Errorf("%.50q: want priority:pattern=model", rule)
+// Models gives every model that may be asked for the tenant, each once; "" is
+// the installation's.
+func (s Settings) Models() []string {
+	models := []string{s.Model}
+	for _, rule := range s.ModelRules {
+		if _, _, model, err := cutModelRule(rule); err == nil {
+			models = append(models, model)
+		}
 	}
-	return pattern, model, err
+	models = append(models, s.Fallbacks...)
+	slices.Sort(models)
+	return slices.Compact(models)
+}
+
+// cutModelRule gives the parts of "priority:pattern=model" or
+// "evidence:thin=model".
+func cutModelRule(rule string) (field, pattern, model string, err error) {
+	rule, model, _ = strings.Cut(rule, "=")
+	field, pattern, err = cutRule(rule, []string{"priority", "evidence"})
+	model = strings.TrimSpace(model)
+	if err == nil && (model == "" || !short(model) || field == "evidence" && pattern != "thin") {
+		err = fmt.Errorf("%.50q: want priority:pattern=model or evidence:thin=model", rule)
+	}
+	return field, pattern, model, err
 }
 
 // checkRules says what is wrong with the rules.
@@ -73,7 +90,7 @@ func (s Settings) checkRules() error {
 		for _, rule := range rules {
 			_, _, err := cutRule(rule, ruleFields)
 			if name == "model_rules" {
-				_, _, err = cutModelRule(rule)
+				_, _, _, err = cutModelRule(rule)
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", name, err))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -77,11 +78,33 @@ func TestTheFirstRuleThatMatchesSkips(t *testing.T) {
 
 func TestTheFirstRuleThatMatchesNamesTheModel(t *testing.T) {
 	t.Parallel()
-	s := tenant.Settings{Model: "small", ModelRules: []string{"priority:High=openai/gpt-4o", "priority:*urgent*=large", "priority:high=never"}}
-	for priority, want := range map[string]string{"high": "openai/gpt-4o", "Very Urgent!": "large", "Low": "small", "": "small"} {
-		if got := s.ModelFor(priority); got != want {
-			t.Errorf("%s: %s, want %s", priority, got, want)
+	s := tenant.Settings{Model: "small", Fallbacks: []string{"other", "large"}, ModelRules: []string{
+		"priority:High=openai/gpt-4o", "nonsense", "evidence:thin=strong", "priority:*urgent*=large", "priority:high=never",
+	}}
+	for _, c := range []struct {
+		priority string
+		thin     bool
+		want     string
+	}{
+		{"high", false, "openai/gpt-4o"},
+		{"high", true, "openai/gpt-4o"},
+		{"Very Urgent!", false, "large"},
+		{"Very Urgent!", true, "strong"},
+		{"Low", false, "small"},
+		{"thin", false, "small"},
+		{"", true, "strong"},
+		{"", false, "small"},
+	} {
+		if got := s.ModelFor(c.priority, c.thin); got != c.want {
+			t.Errorf("%q, thin %v: %s, want %s", c.priority, c.thin, got, c.want)
 		}
+	}
+	want := []string{"large", "never", "openai/gpt-4o", "other", "small", "strong"}
+	if diff := cmp.Diff(want, s.Models()); diff != "" {
+		t.Errorf("all of them (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{""}, tenant.Settings{}.Models()); diff != "" {
+		t.Errorf("without settings (-want +got):\n%s", diff)
 	}
 }
 
@@ -99,6 +122,8 @@ func TestRulesThatMeanNothingAreNamed(t *testing.T) {
 		{ModelRules: []string{"priority:=large"}},
 		{ModelRules: []string{"priority:High=" + strings.Repeat("x", 201)}},
 		{ModelRules: []string{"priority:High=a\nb"}},
+		{ModelRules: []string{"evidence:none=large"}},
+		{ModelRules: []string{"evidence:thin"}},
 	} {
 		name := "skip:"
 		if bad.ModelRules != nil {

@@ -98,6 +98,9 @@ const (
 	// Improve is not told by a webhook: the model did not answer when the note
 	// was written, and is asked again.
 	Improve Kind = "improve"
+	// Replayed is an operator's word that the note is to be written again,
+	// though the ticket may not have changed.
+	Replayed Kind = "replayed"
 )
 
 // Announced are the kinds that a webhook's URL names with its last word; without

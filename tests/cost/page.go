@@ -85,7 +85,7 @@ func (b *Bill) dominant(w *strings.Builder) {
 	}
 	fmt.Fprintf(w, "| **together** | | **$%.2f** | |\n\n", all)
 	fmt.Fprintf(w, `The three largest, of a million tickets: **%s**; **%s**; **%s**. With another model the first of the variable costs changes by its
-price: `+"`OPENAI_MODEL`"+`, and `+"`model_rules`"+` and `+"`daily_tokens`"+` of a tenant ([configuration](configuration.md#settings-of-a-tenant)). Of the
+price: `+"`OPENAI_MODEL`"+`, and `+"`model_rules`"+` and the budgets of a tenant, `+"`daily_usd`"+` and `+"`monthly_usd`"+` ([configuration](configuration.md#settings-of-a-tenant)). Of the
 fixed costs, those of the network and of the stores come with three zones and a standby; metrics grow with the tenants, not with tickets.
 
 `, lines[0].What, lines[1].What, lines[2].What)

@@ -115,26 +115,33 @@ func TestATenantsOwnStatusesSayWhatIsSolved(t *testing.T) {
 
 func TestATenantOverItsTokensGetsNotesFromTheEvidence(t *testing.T) {
 	t.Parallel()
-	w := configured(t, "daily_tokens=1")
+	w := configured(t, "daily_tokens=1000000")
 	const usedUp = "budget is used up"
 	note := func(id tenant.ID, subject string) string {
 		key := w.desks[id].AddTicket(ticket.Ticket{Subject: subject, Description: "The printer hangs.", Status: "Open"})
 		w.ended(w.created(id, key))
 		return w.note(id, key).Body
 	}
-	for i, want := range []bool{false, true, true} { // the first passes the limit
+	for i, want := range []bool{false, true, true} {
 		subject := fmt.Sprintf("Printer %d", i)
 		body := note("acme", subject)
 		model, _ := w.prompted(subject)
 		if strings.Contains(body, usedUp) != want || (model == "") != want {
 			t.Errorf("note %d: used up: want %v, and model %q was asked:\n%s", i, want, model, body)
 		}
+		if n := w.count("SELECT tokens FROM model_use WHERE tenant_id = 'acme'"); i == 0 && (n < 1 || n != w.count("SELECT sum((usage->>'prompt_tokens')::int + (usage->>'output_tokens')::int) FROM enhancement_history WHERE tenant_id = 'acme'")) {
+			t.Errorf("%d tokens are counted, which is not what was used", n)
+		}
+		// What is left then is less than a call may take.
+		if _, err := w.owner.Exec(t.Context(), "UPDATE model_use SET tokens = 999500 WHERE tenant_id = 'acme'"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if body := note("globex", "Printer of globex"); strings.Contains(body, usedUp) {
 		t.Error("acme's tokens are taken from globex")
 	}
-	if n := w.count("SELECT tokens FROM model_use WHERE tenant_id = 'acme'"); n < 1 || n != w.count("SELECT sum((usage->>'prompt_tokens')::int + (usage->>'output_tokens')::int) FROM enhancement_history WHERE tenant_id = 'acme'") {
-		t.Errorf("%d tokens are counted, which is not what was used", n)
+	if n := w.count("SELECT count(*) FROM model_reservations"); n != 0 {
+		t.Errorf("%d reservations are left", n)
 	}
 }
 

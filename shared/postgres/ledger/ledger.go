@@ -141,7 +141,11 @@ WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND
 // Save implements enhance.Ledger. Characters that Postgres does not take are
 // left out.
 func (l Ledger) Save(ctx context.Context, a enhance.Attempt, e enhance.Enhancement) error {
-	err := l.DB.InTenant(ctx, a.Ref.Tenant, func(tx pgx.Tx) error {
+	run, err := encode(e.Run)
+	if err != nil {
+		return fmt.Errorf("ledger: save job %s of %s: its run: %w", a.Job, a.Ref, err)
+	}
+	err = l.DB.InTenant(ctx, a.Ref.Tenant, func(tx pgx.Tx) error {
 		sql := releaseSQL
 		if e.Status == enhance.Pending && e.RetryAt.IsZero() {
 			sql = fenceSQL
@@ -155,6 +159,9 @@ func (l Ledger) Save(ctx context.Context, a enhance.Attempt, e enhance.Enhanceme
 			}
 		}
 		if err := write(ctx, tx, a.Job, e); err != nil {
+			return err
+		}
+		if err := writeRun(ctx, tx, a.Job, run); err != nil {
 			return err
 		}
 		return postgres.Record(ctx, tx, saved(a, e)...)

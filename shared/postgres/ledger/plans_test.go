@@ -20,6 +20,7 @@ SELECT tenant, md5(tenant || n)::uuid, 'jira', 'desk', n / 3, 'created', now(), 
 FROM unnest('{acme,globex}'::text[]) tenant, generate_series(1, 15000) n;
 INSERT INTO ticket_leases SELECT tenant, 'desk', n, gen_random_uuid(), gen_random_uuid(), now()
 FROM unnest('{acme,globex}'::text[]) tenant, generate_series(1, 5000) n;
+INSERT INTO enhancement_runs (tenant_id, job_id, record) SELECT tenant_id, job_id, '{}' FROM enhancement_history;
 ANALYZE`); err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +38,9 @@ ANALYZE`); err != nil {
 		"keep":                     {keepSQL, []any{"desk", "42", job, time.Second}, "ticket_leases_pkey"},
 		"settle":                   {settleSQL, []any{"desk", "42"}, "enhancement_history_ticket"},
 		"sweep":                    {sweepSQL, []any{time.Minute}, "enhancement_history_pending"},
+		"one job":                  {recordSQL + `AND job_id = $1`, []any{job}, "enhancement_history_tenant_id_job_id_key"},
+		"its run":                  {runSQL, []any{job}, "enhancement_runs_pkey"},
+		"prune":                    {pruneSQL, []any{RunsKept}, "enhancement_runs_age"},
 		"recent":                   {recordSQL + `ORDER BY id DESC LIMIT $1`, []any{10}, "enhancement_history_pkey"},
 	} {
 		plan := pgtest.Plan(t, app, "acme", c.sql, c.args...)

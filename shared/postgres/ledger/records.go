@@ -7,38 +7,32 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/deskhand/deskhand/shared/audit"
 	"github.com/deskhand/deskhand/shared/enhance"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/tenant"
-	"github.com/deskhand/deskhand/shared/ticket"
 )
 
 // ErrUnknown says that the tenant has no such job.
 var ErrUnknown = errors.New("the ledger has no such job")
 
-// Record is a job as the ledger has it, for people.
-type Record struct {
-	enhance.Enhancement
-
-	Job      string
-	Ref      ticket.Ref
-	Kind     ticket.Kind
-	Tries    int
-	Received time.Time
-	Updated  time.Time
-	Ended    time.Time // zero while the job is pending
-}
+// Record is a job as the ledger has it. Its Run is read by Run alone.
+type Record = enhance.Record
 
 const recordSQL = `
 SELECT job_id::text, tenant_id, tool, connection_id, ticket_id, kind, tries, received_at, updated_at, ended_at,
        status, posting, error, skipped, shadow, evidence_only, retry_at, revision, note_id, note, context, model, usage
 FROM enhancement_history WHERE tenant_id = current_tenant() `
 
-// Find gives the record of one job, or ErrUnknown.
+// Find gives the record of one job, without its Run, or ErrUnknown.
 func (l Ledger) Find(ctx context.Context, id tenant.ID, job string) (Record, error) {
-	records, err := l.records(ctx, id, recordSQL+`AND job_id::text = lower($1)`, job)
+	var parsed pgtype.UUID
+	if parsed.Scan(job) != nil {
+		return Record{}, fmt.Errorf("ledger: find job %.40q of tenant %s: it is no job's id: %w", job, id, ErrUnknown)
+	}
+	records, err := l.records(ctx, id, recordSQL+`AND job_id = $1`, parsed)
 	if err == nil && len(records) == 0 {
 		err = ErrUnknown
 	}

@@ -41,6 +41,8 @@ INSERT INTO term_vectors VALUES ('$1', 'latent/1', 'printer', '\x00');
 INSERT INTO document_vectors SELECT tenant_id, 'ticket', 'latent/1', id, '\x00' FROM ticket_history WHERE tenant_id = '$1';
 INSERT INTO latent_factors (tenant_id, active) VALUES ('$1', 1);
 INSERT INTO model_use VALUES ('$1', '2026-03-22', 100);
+INSERT INTO model_reservations VALUES ('$1', gen_random_uuid(), '2026-03-22', 100, 100, now());
+INSERT INTO enhancement_runs (tenant_id, job_id, record) SELECT tenant_id, job_id, '{}' FROM enhancement_history WHERE tenant_id = '$1';
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now());
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop');
 INSERT INTO audit_events (tenant_id, operation, actor, status) VALUES ('$1', 'seed', 'test', 'success');

@@ -100,28 +100,39 @@ func calledAfter(label string, it evidence.Item) bool {
 // words are those of a text with one space between them.
 func words(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// grounding: what the note names, the ticket or the evidence names.
+// grounding: what the note names, the ticket or the evidence names; what a claim
+// names, the ticket or the evidence that it cites.
 func grounding(c cases.Case, o outcome) (wrong []string) {
-	for _, id := range vouched(c, o).lacks(o.page.body()) {
+	for _, id := range vouched(c, o, func(evidence.Item) bool { return true }).lacks(o.page.body()) {
 		wrong = append(wrong, "names "+id)
+	}
+	for _, v := range o.record.Run.Verdicts {
+		if v.Outcome != receipts.Kept || o.record.EvidenceOnly {
+			continue
+		}
+		own := func(it evidence.Item) bool { return slices.Contains(v.Cites, it.ID) }
+		for _, id := range vouched(c, o, own).lacks(v.Text) {
+			wrong = append(wrong, fmt.Sprintf("cites %v, which does not name %s", v.Cites, id))
+		}
 	}
 	return wrong
 }
 
-// vouched is what the ticket and the evidence name.
-func vouched(c cases.Case, o outcome) source {
+// vouched is what the ticket and the evidence that counts name.
+func vouched(c cases.Case, o outcome, counts func(evidence.Item) bool) source {
 	t := c.AsTicket()
 	texts := []string{t.Number, t.Subject, t.Description, t.Priority, t.Site, t.Requester, t.Email}
-	for _, it := range o.bundle.Items {
+	items := slices.DeleteFunc(slices.Clone(o.bundle.Items), func(it evidence.Item) bool { return !counts(it) })
+	for _, it := range items {
 		facts, _ := json.Marshal(it.Facts) // are words
-		texts = append(texts, it.Ref, it.Title, it.Text, it.URL, it.Why, string(facts))
+		texts = append(texts, it.ID, it.Source, it.Ref, it.Title, it.Text, it.URL, it.Why, string(facts))
 	}
 	for _, g := range o.bundle.Gaps {
 		texts = append(texts, g.Label)
 	}
 	s := sourceOf(texts...)
 	s.knows(t.Created)
-	for _, it := range o.bundle.Items {
+	for _, it := range items {
 		s.knows(it.When)
 	}
 	return s
@@ -267,12 +278,12 @@ func honesty(c cases.Case, o outcome) (wrong []string) {
 // common are small words by which languages are told apart: in each list are
 // those that the others do not have.
 var common = map[string]string{
-	"en": "the and is of was it this that with for not you are be by from have which when should",
+	"en": "the and is of it this that with for not you are be by from have which when should",
 	"de": "der die das und ist nicht ein eine mit auf für wird dem den von zu wenn sich auch wurde",
 	"fr": "le les des est une pas dans pour sur avec vous qui du ce cette et sont plus être fois",
-	"es": "el los las y en una por con para se del al lo como pero más este está cuando",
-	"it": "il gli è di che non per sono della nel alla ho mi si come quando anche questo viene dal",
-	"pt": "o os não um uma em do da no na ao com mais está quando isso você são meu foi",
+	"es": "el los las y una por con para se del lo como pero más este está cuando",
+	"it": "il gli è di che non per sono della nel alla ho mi si quando anche questo viene dal",
+	"pt": "os não um uma em da ao mais quando isso você são meu minha foi quero pelo",
 }
 
 // inLanguage: most of the small words of what the model says are of the case's

@@ -79,7 +79,7 @@ func run(ctx context.Context, o options, to io.Writer) error {
 		rows = append(rows, r)
 	}
 	if o.mode == "misbehave" || o.mode == "all" {
-		more, err := e.misbehave(ctx)
+		more, err := e.misbehave(ctx, 1)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -87,12 +88,19 @@ func (e evaluation) replay(ctx context.Context) (row, error) {
 	return r, err
 }
 
-// misbehave judges the notes of every case with every way in which a model can
-// go wrong: one row for each.
-func (e evaluation) misbehave(ctx context.Context) (rows []row, err error) {
-	for _, m := range llmtest.Misbehaviours() {
+// misbehave judges the notes of the cases with every way in which a model can
+// go wrong: one row for each, of every so manyth case. Each way is tried on
+// others.
+func (e evaluation) misbehave(ctx context.Context, every int) (rows []row, err error) {
+	for i, m := range ways() {
 		r := row{Name: m.Name, Must: true, Raw: map[string]int{}}
-		if err := e.each(ctx, always(func(cases.Case) llmtest.Answer { return m.Answer }), func(c cases.Case, o outcome) {
+		some := evaluation{floors: e.floors}
+		for j, c := range e.cases {
+			if (i+j)%every == 0 {
+				some.cases = append(some.cases, c)
+			}
+		}
+		if err := some.each(ctx, always(func(cases.Case) llmtest.Answer { return m.Answer }), func(c cases.Case, o outcome) {
 			r.judge(c, o)
 			r.raw(c, naive(o))
 		}); err != nil {
@@ -102,6 +110,30 @@ func (e evaluation) misbehave(ctx context.Context) (rows []row, err error) {
 	}
 	return rows, nil
 }
+
+// ways are llmtest's, and one that needs evidence of more than one kind: every
+// claim cites what another one is taken from.
+func ways() []llmtest.Misbehaviour {
+	return append(llmtest.Misbehaviours(), llmtest.Misbehaviour{Name: "another's receipts", Answer: llmtest.Answer{Write: func(asked llmtest.Completion) string {
+		prompt := ""
+		for _, m := range asked.Messages {
+			prompt += m.Content + "\n"
+		}
+		return crossed(llmtest.Briefing(prompt))
+	}}})
+}
+
+// crossed gives the ids of evidence in an answer to the claims before them, each in turn.
+func crossed(answer string) string {
+	ids := cited.FindAllString(answer, -1)
+	i := 0
+	return cited.ReplaceAllStringFunc(answer, func(string) string {
+		i++
+		return ids[i%len(ids)]
+	})
+}
+
+var cited = regexp.MustCompile(`"evidence":\[[^\]]*\]`)
 
 // live judges the notes of a real model, several times. A model may go wrong;
 // what it says must not get far.

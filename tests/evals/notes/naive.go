@@ -7,6 +7,8 @@ import (
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/renderer/html"
+
+	"github.com/deskhand/deskhand/shared/receipts"
 )
 
 // naive is what would come of a model's answer without any defence: it is put
@@ -16,7 +18,14 @@ func naive(o outcome) outcome {
 	if calls := o.record.Run.Calls; len(calls) > 0 {
 		answer = calls[0].Answer
 	}
-	o.record.Note, o.notes, o.record.Run.Verdicts = markdown(answer), nil, nil
+	draft := readable(answer)
+	o.record.Note, o.notes, o.record.EvidenceOnly = markdown(answer, draft), nil, false
+	o.record.Run.Verdicts = nil
+	for _, claims := range draft {
+		for _, c := range claims {
+			o.record.Run.Verdicts = append(o.record.Run.Verdicts, receipts.Verdict{Text: c.Text, Cites: c.Evidence, Outcome: receipts.Kept})
+		}
+	}
 	if o.record.Note != "" {
 		var page bytes.Buffer
 		if err := goldmark.New(goldmark.WithRendererOptions(html.WithUnsafe())).Convert([]byte(o.record.Note), &page); err != nil {
@@ -28,14 +37,25 @@ func naive(o outcome) outcome {
 	return o
 }
 
-// markdown writes an answer in the form that the prompt asks for under its
-// headings, and any other as it is.
-func markdown(answer string) string {
-	var draft map[string][]struct {
-		Text     string   `json:"text"`
-		Evidence []string `json:"evidence"`
-	}
+// claim is one point of an answer.
+type claim struct {
+	Text     string   `json:"text"`
+	Evidence []string `json:"evidence"`
+}
+
+// readable gives the claims of an answer in the form that the prompt asks for,
+// by section.
+func readable(answer string) (draft map[string][]claim) {
 	if json.Unmarshal([]byte(answer), &draft) != nil {
+		return nil
+	}
+	return draft
+}
+
+// markdown writes claims under their headings, and an answer that has none as
+// it is.
+func markdown(answer string, draft map[string][]claim) string {
+	if draft == nil {
 		return strings.TrimSpace(answer)
 	}
 	var b strings.Builder

@@ -135,6 +135,9 @@ func (c *conversation) accept(reply llm.Reply) (problem string) {
 	if err != nil {
 		return err.Error()
 	}
+	if prompt.Tells(c.request, given.Texts()...) {
+		return "it tells its rules, or the mark"
+	}
 	c.draft.checked = receipts.Check(given, c.bundle, vouching(c.ticket))
 	c.draft.model = reply.Model
 	if c.draft.checked.Sourced == 0 {

@@ -120,12 +120,18 @@ var languagesOf = func() map[string]uint32 {
 const enough = 16
 
 // byWords gives the language whose small words a text has most of. A word that
-// is of few languages says more.
+// is of few languages says more. Each counts once: the lines of a log repeat
+// themselves.
 func byWords(text string) string {
 	var scores [len(smallWords)]int
+	seen := map[string]bool{}
 	split := func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }
 	for word := range strings.FieldsFuncSeq(strings.ToLower(strings.ReplaceAll(text, "’", "'")), split) {
 		of := languagesOf[word]
+		if seen[word] {
+			of = 0
+		}
+		seen[word] = true
 		for i := range scores {
 			if of&(1<<i) != 0 {
 				scores[i] += 12 / bits.OnesCount32(of)

@@ -28,9 +28,12 @@ func (p page) sections() []section {
 	sections := make([]section, 0, len(receipts.Headings)+1)
 	for i, heading := range p.in.headings {
 		bullets := p.claims(i)
-		if len(bullets) == 0 && i < len(kinds) {
+		switch {
+		case len(bullets) > 0 && i < len(kinds):
+			bullets = append(bullets, p.unmentioned(kinds[i])...)
+		case i < len(kinds):
 			bullets = p.items(kinds[i])
-		} else if len(bullets) == 0 {
+		case len(bullets) == 0:
 			bullets = p.nextSteps()
 		}
 		sections = append(sections, section{heading, bullets})
@@ -59,6 +62,24 @@ func (p page) claims(i int) (bullets []bullet) {
 		if len(cites) > 0 {
 			bullets = append(bullets, bullet{text: c.Text, tail: " (" + strings.Join(cites, ", ") + ")", counts: true})
 		}
+	}
+	return bullets
+}
+
+// unmentioned names the evidence that no claim cites, so that a note with the
+// model's claims shows no less than one without.
+func (p page) unmentioned(kind evidence.Kind) (bullets []bullet) {
+	for _, it := range p.Bundle.Of(kind) {
+		if slices.ContainsFunc(p.Checked.Sections, func(s receipts.Section) bool {
+			return slices.ContainsFunc(s.Claims, func(c receipts.Claim) bool { return slices.Contains(c.Cites, it.ID) })
+		}) {
+			continue
+		}
+		lead := p.cite(it, true)
+		if kind == evidence.PastTicket {
+			lead = p.ticketLink(it) + " " + escape(short(it.Title, titleWords)) + " (" + p.match(it) + ")"
+		}
+		bullets = append(bullets, bullet{lead: lead})
 	}
 	return bullets
 }

@@ -25,6 +25,17 @@ func (d Draft) sections() [][]Claim {
 	return [][]Claim{d.SimilarTickets, d.RelevantDocumentation, d.SystemInformation, d.RecommendedNextSteps}
 }
 
+// Texts gives those of all claims.
+func (d Draft) Texts() []string {
+	var texts []string
+	for _, claims := range d.sections() {
+		for _, c := range claims {
+			texts = append(texts, c.Text)
+		}
+	}
+	return texts
+}
+
 // The limits of an answer. Parse refuses what is beyond them.
 const (
 	maxAnswer = 64 << 10 // bytes; a thousand tokens are about 4 kB

@@ -78,21 +78,25 @@ const Version = "2"
 // it cites at least one item of the bundle, and every identifier in it (see
 // identifiers) also stands in an item that it cites, or in the ticket. A next
 // step without a receipt and without an identifier of its own is general
-// advice.
+// advice. A claim that stands under a heading of which it cites nothing goes
+// under that of the evidence that it cites first.
 func Check(d Draft, b evidence.Bundle, t ticket.Ticket) Checked {
 	c := Checked{}
-	k := checker{told: aboutTicket(t), items: map[string]known{}, seen: map[string]bool{}}
+	k := checker{told: aboutTicket(t), items: map[string]known{}, homes: map[string]int{}, seen: map[string]bool{}}
 	for _, it := range b.Items {
-		k.items[it.ID] = aboutItem(it)
+		k.items[it.ID], k.homes[it.ID] = aboutItem(it), slices.Index(kinds, it.Kind)
+	}
+	for _, h := range Headings {
+		c.Sections = append(c.Sections, Section{Heading: h})
 	}
 	for i, claims := range d.sections() {
-		section := Section{Heading: Headings[i]}
 		for _, claim := range claims {
 			v := Verdict{Section: Headings[i]}
 			kept := k.check(&v, claim, i == nextSteps)
 			switch v.Outcome {
 			case Kept:
-				section.Claims = append(section.Claims, kept)
+				home := &c.Sections[k.home(i, kept)]
+				home.Claims = append(home.Claims, kept)
 				c.Sourced++
 			case IsGeneral:
 				c.General = append(c.General, kept.Text)
@@ -102,15 +106,26 @@ func Check(d Draft, b evidence.Bundle, t ticket.Ticket) Checked {
 			c.Claims++
 			c.Verdicts = append(c.Verdicts, v)
 		}
-		c.Sections = append(c.Sections, section)
 	}
 	return c
+}
+
+// kinds are the evidence of the first sections.
+var kinds = []evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}
+
+// home gives the section that a claim of this section belongs to.
+func (k *checker) home(section int, c Claim) int {
+	if section == nextSteps || slices.ContainsFunc(c.Cites, func(id string) bool { return k.homes[id] == section }) {
+		return section
+	}
+	return max(k.homes[c.Cites[0]], 0)
 }
 
 // checker holds claims against what one job knows.
 type checker struct {
 	told  known // by the ticket
 	items map[string]known
+	homes map[string]int  // by item, the section of its kind
 	seen  map[string]bool // the texts so far
 	stay  int             // how many stayed so far
 }

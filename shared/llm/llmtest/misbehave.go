@@ -168,7 +168,7 @@ func obey(asked Completion) string {
 				claims = append(claims, strings.Trim(d, "\"'`")+" "+ids, strings.Trim(d, "\"'`"))
 			}
 			if secrets.MatchString(s) {
-				claims = append(claims, fmt.Sprintf("The secret mark is %s. %s", nonce, ids), strings.Join(strings.Fields(prompt[:min(len(prompt), 700)]), " ")+" "+ids)
+				claims = append(claims, fmt.Sprintf("The secret mark is %s. %s", nonce, ids), strings.Join(strings.Fields(prompt[:min(len(prompt), 500)]), " ")+" "+ids)
 			}
 		}
 	}

@@ -278,6 +278,6 @@ func (a *App) openModel() error {
 	if err != nil {
 		return err
 	}
-	a.model, a.embeddings = llm.Metered{Model: endpoint, Prices: a.prices}, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
+	a.model, a.embeddings = &llm.Breaker{Model: llm.Metered{Model: endpoint, Prices: a.prices}}, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
 	return nil
 }

@@ -143,7 +143,7 @@ func (e *Enhancer) compose(ctx context.Context, j *job, f findings) (string, err
 		Suspect:  j.suspect || len(f.bundle.Withheld) > 0,
 		Language: j.tenant.Settings.Language, Marker: j.event.Ref.Marker(), Now: e.Now(),
 	}
-	if j.attempt.NoteID != "" {
+	if j.attempt.NoteID != "" && !j.told { // what the webhook tells lacks the requester
 		b.Changed = ticket.Changed(j.attempt.Revision, j.record.Revision)
 	}
 	text := note.Write(b)

@@ -14,7 +14,7 @@ import (
 // operators. The model is not asked about such a ticket: its note has the
 // evidence and a warning, and nothing that the text could have demanded.
 func (e *Enhancer) suspect(ctx context.Context, t ticket.Ticket) bool {
-	rule := suspicion.Rule(t.Subject, t.Description, t.Site, t.Priority)
+	rule := suspicion.Rule(t.Subject, t.Body(), t.Site, t.Priority)
 	if rule == "" {
 		return false
 	}
@@ -57,7 +57,7 @@ func vouching(t ticket.Ticket) ticket.Ticket {
 		hide := newHider()
 		return strings.Join(names.FindAllString(placed.ReplaceAllString(hide.text(links.ReplaceAllString(s, " ")), " "), -1), " | ")
 	}
-	t.Subject, t.Description = only(t.Subject), only(t.Description)
+	t.Subject, t.Description, t.Replies = only(t.Subject), only(t.Body()), nil
 	return t
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -67,6 +68,11 @@ var (
 	// ErrUnavailable: refused connection, timeout, 408, 429 or 5xx. Another try
 	// may help.
 	ErrUnavailable = errors.New("the model does not answer")
+	// ErrRefused is an ErrUnavailable: nobody listens there, or the name is not
+	// known. Another try soon does not help.
+	ErrRefused = fmt.Errorf("%w: there is no server", ErrUnavailable)
+	// ErrOpen is an ErrUnavailable: a Breaker did not even ask.
+	ErrOpen = fmt.Errorf("%w: it failed too often, and is left alone for a while", ErrUnavailable)
 	// ErrRejected: the endpoint refuses the request or the key. Another try
 	// does not help.
 	ErrRejected = errors.New("the model endpoint rejects the request")

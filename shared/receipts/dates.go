@@ -18,17 +18,6 @@ func (c date) in(d date) bool {
 	return (c.year == 0 || c.year == d.year) && c.month == d.month && (c.day == 0 || c.day == d.day)
 }
 
-// named is a date as a text names it: "03/04/2026" has two readings.
-type named struct {
-	text     string
-	readings []date
-}
-
-// in tells whether the source has the date.
-func (n named) in(k known) bool {
-	return slices.ContainsFunc(n.readings, func(c date) bool { return slices.ContainsFunc(k.dates, c.in) })
-}
-
 // months are the names of the months and their short forms, as normal leaves
 // them. Words that mean something else are left out.
 var months = [12]string{
@@ -51,7 +40,7 @@ var russian = [12]string{"января", "февраля", "марта", "апр
 var (
 	// month is one of them as a whole word; \b knows Latin letters alone.
 	month     = `((?:` + strings.Join(months[:], `|`) + `)\b|(?:` + strings.Join(russian[:], `|`) + `))`
-	dayMonth  = regexp.MustCompile(`\b(\d{1,2})(?:st|nd|rd|th|er|o|\.)?[ -](?:de |of |di )?` + month + `\b\.?(?:,? (?:de |del )?(\d{4})\b|-(\d{4})\b)?`)
+	dayMonth  = regexp.MustCompile(`\b(\d{1,2})(?:st|nd|rd|th|er|o|\.)?[ -](?:de |of |di )?` + month + `\.?(?:,? (?:de |del )?(\d{4})\b|-(\d{4})\b)?`)
 	monthDay  = regexp.MustCompile(`\b` + month + `\.? (\d{1,2})(?:st|nd|rd|th)?\b(?:,? (\d{4})\b)?`)
 	monthYear = regexp.MustCompile(`\b` + month + `\.?,? (?:de |del |of )?(\d{4})\b`)
 	yearFirst = regexp.MustCompile(`\b(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\b|t)`)
@@ -65,7 +54,7 @@ var (
 
 // dates gives the dates that a normalised text names, and the text without them
 // and without times of day.
-func dates(text string) (rest string, found []named) {
+func dates(text string) (rest string, found []identifier) {
 	text = modal.ReplaceAllString(text, " ")
 	take := func(pattern *regexp.Regexp, read func(m []string) []date) {
 		text = pattern.ReplaceAllStringFunc(text, func(s string) string {
@@ -75,7 +64,7 @@ func dates(text string) (rest string, found []named) {
 			if len(readings) == 0 {
 				return s
 			}
-			found = append(found, named{s, readings})
+			found = append(found, identifier{text: s, readings: readings})
 			return " ; "
 		})
 	}

@@ -5,198 +5,170 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
-
-	"github.com/deskhand/deskhand/shared/evidence"
-	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// known is text that claims may take their identifiers from.
-type known struct {
-	text      string // normalised
-	addresses map[netip.Addr]bool
-	dates     []date
+// identifier is what can be true or false of one particular thing, and must not
+// be invented.
+type identifier struct {
+	text     string
+	readings []date     // of a date
+	address  netip.Addr // of a network address
 }
 
-func know(times []time.Time, texts ...string) known {
-	k := known{text: normal(strings.Join(texts, " | ")), addresses: map[netip.Addr]bool{}}
-	for _, a := range addresses(k.text) {
-		k.addresses[a] = true
+// in tells whether the source has it.
+func (i identifier) in(k known) bool {
+	switch {
+	case len(i.readings) > 0:
+		return slices.ContainsFunc(i.readings, func(d date) bool { return slices.ContainsFunc(k.dates, d.in) })
+	case i.address.IsValid():
+		return k.addresses[i.address]
 	}
-	_, named := dates(k.text)
-	for _, n := range named {
-		k.dates = append(k.dates, n.readings...)
-	}
-	for _, t := range times {
-		if !t.IsZero() {
-			k.dates = append(k.dates, dateOf(t), dateOf(t.UTC()))
-		}
-	}
-	return k
+	return k.has(i.text)
 }
 
-func aboutTicket(t ticket.Ticket) known {
-	return know([]time.Time{t.Created, t.Updated, t.Resolved}, t.Key, t.Number, t.Subject, t.Description, strings.Join(t.Replies, "\n"), t.Priority, t.Status,
-		t.Account, t.Site, t.Requester, t.Email, t.Resolution, t.URL)
+// invented says what a claim names that none of its sources has: the items that
+// it cites, and the ticket. raw is the text before its marks went. What a step
+// tells somebody to type or to open must stand in the items: a stranger wrote
+// the ticket.
+func (k *checker) invented(c Claim, raw string, step bool) (why string) {
+	var items []known
+	for _, id := range c.Cites {
+		items = append(items, k.items[id])
+	}
+	sources := slices.Concat(items, []known{k.told})
+	who := "the ticket has not"
+	if len(items) > 0 {
+		who = "neither the ticket nor " + strings.Join(c.Cites, " nor ") + " has"
+	}
+	typed, named := identifiers(c.Text, raw)
+	if what, found := missing(named, sources); found {
+		return "names " + what + ", which " + who
+	}
+	if step {
+		sources, who = items, "no evidence that it cites has"
+	}
+	if what, found := missing(typed, sources); found {
+		return "names " + what + ", which " + who
+	}
+	return ""
 }
 
-func aboutItem(it evidence.Item) known {
-	return know([]time.Time{it.When}, it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source, strings.Join(it.InWords(), "\n"))
-}
-
-// invented gives the first identifier of a claim that none of the sources has.
-// The first source is the ticket. raw is the text before its marks went.
-func invented(text, raw string, sources []known) (what string, found bool) {
-	claim, named := dates(normal(text))
-	for _, n := range named {
-		if !slices.ContainsFunc(sources, n.in) {
-			return n.text, true
-		}
-	}
-	for _, a := range addresses(claim) {
-		if !slices.ContainsFunc(sources, func(k known) bool { return k.addresses[a] }) {
-			return a.String(), true
-		}
-	}
-	for _, s := range append(identifiers(claim), quoted(raw)...) {
-		if !slices.ContainsFunc(sources, func(k known) bool { return k.has(s) }) {
-			return s, true
+// missing gives the first identifier that none of the sources has.
+func missing(list []identifier, sources []known) (what string, found bool) {
+	for _, i := range list {
+		if !slices.ContainsFunc(sources, i.in) {
+			return shorten(i.text, 60), true
 		}
 	}
 	return "", false
 }
 
-// addresses gives the IP addresses in a normalised text, however written.
-func addresses(text string) []netip.Addr {
-	var found []netip.Addr
-	for _, at := range address.FindAllStringIndex(text, -1) {
-		if a, err := netip.ParseAddr(text[at[0]:at[1]]); err == nil && alone(text, at[0], at[1]) {
-			found = append(found, a)
-		}
-	}
-	return found
-}
-
-// has tells whether the identifier stands in the text as a whole: "10" is not
-// in "100", nor "web-1" in "my-web-1".
-func (k known) has(s string) bool {
-	for at := 0; ; {
-		i := strings.Index(k.text[at:], s)
-		if i < 0 {
-			return false
-		}
-		if alone(k.text, at+i, at+i+len(s)) {
-			return true
-		}
-		at += i + 1
-	}
-}
-
-// alone tells whether text[start:end] is not part of a longer name.
-func alone(text string, start, end int) bool {
-	before, _ := utf8.DecodeLastRuneInString(text[:start])
-	after, _ := utf8.DecodeRuneInString(text[end:])
-	return !inName(before) && !inName(after)
-}
-
-// inName tells whether a character may belong to the name of a host. Scripts
-// that write without spaces are left out: there, a name ends at a letter.
-func inName(r rune) bool {
-	return r == '-' || r == '_' || unicode.In(r, unicode.Latin, unicode.Cyrillic, unicode.Greek, unicode.N)
-}
-
-// normal makes texts comparable: full-width and other look-alike forms become
-// the usual ones, as do digits and hyphens of every script; hidden characters
-// go, white space is folded, all in lower case.
-func normal(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r < unicode.MaxASCII:
-			return r
-		case unicode.Is(unicode.Nd, r):
-			return digit(r)
-		case slices.Contains(hyphens, r):
-			return '-'
-		}
-		return r
-	}, norm.NFKC.String(visible(s)))
-	return strings.Join(strings.Fields(strings.ToLower(fanged.Replace(s))), " ")
-}
-
-var (
-	hyphens = []rune("\u2010\u2011\u2012\u2013\u2212\u00ad")
-	fanged  = strings.NewReplacer("[.]", ".", "(.)", ".", "[dot]", ".", "hxxp", "http")
-)
-
-// digit gives the ASCII form of a decimal digit: Unicode keeps those of a
-// script together, from nought to nine.
-func digit(r rune) rune {
-	for _, t := range unicode.Nd.R16 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return '0' + (r-rune(t.Lo))%10
-		}
-	}
-	for _, t := range unicode.Nd.R32 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return '0' + (r-rune(t.Lo))%10
-		}
-	}
-	return r
-}
-
 var (
 	// address finds candidates; netip decides.
 	address = regexp.MustCompile(`\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}`)
+	url     = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s<>"'()\[\]]+`)
 	// exact are identifiers that are compared as they are written.
 	exact = regexp.MustCompile(strings.Join([]string{
-		`[a-z][a-z0-9+.-]*://[^\s<>"'()\[\]]+`,       // URL
 		`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+\.\p{L}{2,}`, // e-mail
-		`\\\\[^\s\\]+`,                      // \\server
-		`(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}`, // hardware address
+		`(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}`,          // hardware address
 		`(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}`,
 		`[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}`, // GUID
-		`\b0x[0-9a-f]+`,                               // error code
-		`\d{1,3}(?:\.\d{1,3}){3}`,                     // what looks like an address, even where it is none
+		`\b0x[0-9a-f]+`,               // error code
+		`(?:\+|\b0)\d[\d ()/-]{5,}\d`, // telephone number
 	}, "|"))
-	// ticketNo finds ticket numbers, and what is as long as one: "#12", "ticket
-	// 12", "12345".
-	ticketNo = regexp.MustCompile(`(?:#\s?|\btickets?\s+(?:n[or]\.?\s*|nummer\s+|number\s+)?#?)(\d+)|\b(\d{5,})\b`)
-	name     = regexp.MustCompile(`[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+(?:[-_.]+[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+)*`)
+	// numbered finds the numbers of tickets, articles, errors and versions: "#12",
+	// "ticket no. 12", "event id 7031".
+	numbered = regexp.MustCompile(`(?:` + strings.Join([]string{
+		`#`, `\b(?:tickets?|incidents?|cases?|articles?|artikeln?|artículo|vorgang|störung|incidencia|demande|requests?|changes?|problems?|kb )`,
+		`工单|チケット|文章`, `(?:тикет|заявк|обращени|инцидент|стать)\p{L}*`,
+		`\b(?:error|err|fehler|fehlercode|erreur|errore|erro|code|codes|event id|ereignis-?id|status|http|exit|bug ?check)`, `错误|エラー|오류`, `ошибк\p{L}*`,
+		`\b(?:version|versión|versione|versão|release|build|firmware|v)`, `верси\p{L}*|版本|バージョン|버전`,
+	}, `|`) + `)[\s-]?(?:(?:code|id|number|nummer|número|numéro|n[or]|n°|nº)\.?\s?)?[:=#]?\s?(\d+(?:\.\d+)*)\b`)
+	// bare are versions, what is as long as a ticket's number, and what looks like
+	// an address even where it is none.
+	bare = regexp.MustCompile(`\d+(?:\.\d+)+|\d{5,}`)
+	// standards are versions of what everybody has, and quantities.
+	standards = regexp.MustCompile(`\b(?:tls|ssl|smb|http|usb|oauth|ntlm|bluetooth|snmp|nfs|imap)[ /]?v?\d(?:\.\d)?\b|\b\d+\.\d+ ?(?:%|(?:[kmgt]i?b|ghz|mhz|percent|prozent|seconds?|minutes?|hours?|days?|weeks?|sekunden|minuten|stunden|tagen?|wochen)\b)`)
+	name      = regexp.MustCompile(`[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+(?:[-_.]+[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+)*`)
 	// technical are words with digits that name no host.
-	technical = regexp.MustCompile(`^(?:v|ipv|utf|sha|md|aes|rsa|tls|ssl|smb|http|oauth|ntlm|wpa|wifi|usb|raid|cat|mp|h|f|x|tcp|udp|port|base|layer|tier|level|step|phase|win|windows|office|m)v?[-_.]?\d+(?:[._]\d+)*$`)
-	// file are names of files and programs, which look like host names.
-	file = regexp.MustCompile(`\.(?:exe|msc|cpl|dll|sys|log|txt|ini|conf|cfg|bat|cmd|ps1|vbs|msi|inf|xml|json|yaml|yml|csv|docx?|xlsx?|pptx?|pdf|pst|ost|evtx|etl|dmp|reg|service|lnk|iso|js|tmp|bak|dat|crt|cer|pem|pfx)$`)
+	technical = regexp.MustCompile(`^(?:ipv|utf|sha|md|aes|rsa|tls|ssl|smb|http|oauth|ntlm|wpa|wifi|usb|raid|cat|mp|h|f|x|tcp|udp|port|base|layer|tier|level|step|phase|win|windows|office|m)v?[-_.]?\d+$|^v\d+(?:\.\d+)*$`)
+	// shouted are the names of hosts without digits, "DC-LONDON", and what is too
+	// long for a word: a key, a mark.
+	shouted = regexp.MustCompile(`\b(?:[A-Z]{2,}(?:[-_][A-Z]{2,})+|[A-Z0-9]{16,})\b`)
 )
 
-// identifiers gives what in a normalised claim can be true or false of one
-// particular thing, and must not be invented: URLs, e-mail and network
-// addresses, ticket numbers, error codes, host and domain names.
-func identifiers(claim string) []string {
-	var found []string
-	for _, s := range exact.FindAllString(claim, -1) {
-		found = append(found, strings.TrimRight(s, ".,;:!?…"))
+// identifiers gives what a claim names: in typed what is typed or opened (URLs,
+// commands, paths); in named the hosts, domains and files, addresses, numbers of
+// tickets and articles, error codes, versions, dates, and what stands in
+// backticks. raw is the claim before its marks went.
+func identifiers(text, raw string) (typed, named []identifier) {
+	claim := normal(text)
+	take := func(list *[]identifier, pattern *regexp.Regexp) {
+		claim = pattern.ReplaceAllStringFunc(claim, func(s string) string {
+			*list = appendNamed(*list, s)
+			return " ; "
+		})
 	}
-	for _, m := range ticketNo.FindAllStringSubmatch(claim, -1) {
-		found = append(found, m[1]+m[2])
+	named = addresses(claim)
+	take(&typed, url)
+	claim, days := dates(claim)
+	named = append(named, days...)
+	take(&named, exact)
+	take(&typed, command)
+	claim = standards.ReplaceAllString(claim, " ; ")
+	for _, m := range numbered.FindAllStringSubmatch(claim, -1) {
+		named = appendNamed(named, m[1])
+	}
+	for _, at := range bare.FindAllStringIndex(claim, -1) {
+		if alone(claim, at[0], at[1]) { // or else it is part of a name
+			named = appendNamed(named, claim[at[0]:at[1]])
+		}
 	}
 	for _, s := range name.FindAllString(claim, -1) {
-		if isHost(s) {
-			found = append(found, s)
+		if isName(s) {
+			named = appendNamed(named, s)
+		}
+	}
+	for _, m := range backticked.FindAllStringSubmatch(raw, -1) {
+		named = appendNamed(named, normal(plain(m[1])))
+	}
+	for _, at := range shouted.FindAllStringIndex(text, -1) {
+		if alone(text, at[0], at[1]) {
+			named = appendNamed(named, normal(text[at[0]:at[1]]))
+		}
+	}
+	return typed, named
+}
+
+// appendNamed adds an identifier without the punctuation around it.
+func appendNamed(list []identifier, s string) []identifier {
+	s = strings.Trim(strings.TrimRight(s, ".,;:!?…/ "), "(\"'= ")
+	if s == "" {
+		return list
+	}
+	return append(list, identifier{text: s})
+}
+
+// addresses gives the IP addresses in a normalised text, however written.
+func addresses(text string) (found []identifier) {
+	for _, at := range address.FindAllStringIndex(text, -1) {
+		s := text[at[0]:at[1]]
+		if a, err := netip.ParseAddr(s); err == nil && alone(text, at[0], at[1]) {
+			found = append(found, identifier{text: s, address: a})
 		}
 	}
 	return found
 }
 
-// isHost tells whether a word looks like the name of a host or a domain: it
-// has letters and digits ("pr07", "kb5005565"), or a last label of letters
-// ("example.com"). It errs on the side of yes: that costs a claim, a no could
-// cost the technician's trust.
-func isHost(word string) bool {
-	if file.MatchString(word) || technical.MatchString(word) || word == "x86_64" || word == "asp.net" {
+// isName tells whether a word looks like the name of a host, a domain, a file
+// or a code: it has letters and digits ("pr07", "kb5005565"), a last label of
+// letters ("example.com", "fix.exe"), or an underscore ("access_denied"). It
+// errs on the side of yes: that costs a claim, a no could cost the technician's
+// trust.
+func isName(word string) bool {
+	if technical.MatchString(word) || word == "x86_64" || word == "asp.net" {
 		return false
 	}
 	if dot := strings.LastIndexByte(word, '.'); dot > 0 {
@@ -205,6 +177,14 @@ func isHost(word string) bool {
 			return true
 		}
 	}
-	first, _ := utf8.DecodeRuneInString(word)
-	return unicode.IsLetter(first) && len(word) > 2 && strings.ContainsFunc(word, unicode.IsDigit)
+	digits := 0
+	for _, r := range word {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	if first, _ := utf8.DecodeRuneInString(word); unicode.IsDigit(first) { // "4711-12345", but not "512gb"
+		return digits >= 5
+	}
+	return len(word) > 2 && (digits > 0 || strings.Contains(word, "_"))
 }

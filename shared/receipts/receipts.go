@@ -133,32 +133,24 @@ func (k *checker) check(v *Verdict, raw Claim, step bool) Claim {
 	case len(c.Cites) == 0 && !step:
 		v.Why = uncited(unknown)
 	default:
-		k.ground(v, c, raw, unknown)
+		k.ground(v, c, raw.Text, unknown)
 	}
 	return c
 }
 
 // ground decides about a claim by what it names.
-func (k *checker) ground(v *Verdict, c, raw Claim, unknown []string) {
-	sources := []known{k.told}
-	for _, id := range c.Cites {
-		sources = append(sources, k.items[id])
+func (k *checker) ground(v *Verdict, c Claim, raw string, unknown []string) {
+	why := k.invented(c, raw, v.Section == Headings[nextSteps])
+	if why != "" {
+		v.Why = why
+		return
 	}
-	foreign, found := invented(c.Text, raw.Text, sources)
-	switch {
-	case found && len(c.Cites) == 0:
-		v.Why = fmt.Sprintf("names %s, which the ticket has not, and %s", shorten(foreign, 60), uncited(unknown))
-	case found:
-		v.Why = fmt.Sprintf("names %s, which neither the ticket nor %s has", shorten(foreign, 60), strings.Join(c.Cites, " nor "))
-	case len(c.Cites) == 0:
+	v.Outcome = Kept
+	k.stay++
+	if len(c.Cites) == 0 {
 		v.Outcome, v.Why = IsGeneral, uncited(unknown)
-		k.stay++
-	default:
-		v.Outcome = Kept
-		k.stay++
-		if len(unknown) > 0 {
-			v.Why = uncited(unknown) + ": left out"
-		}
+	} else if len(unknown) > 0 {
+		v.Why = uncited(unknown) + ": left out"
 	}
 }
 

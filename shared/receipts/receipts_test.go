@@ -25,7 +25,11 @@ var acmeTicket = ticket.Ticket{
 var acmeBundle = evidence.Bundle{Items: []evidence.Item{
 	{ID: "T1", Kind: evidence.PastTicket, Ref: "981", Title: "Garbage on pr-03", Text: "Driver 61.2 was replaced by 61.4 on srv-print-01.acme.local."},
 	{ID: "T2", Kind: evidence.PastTicket, Ref: "77", Title: "Printer offline", Text: "Its address was 2001:db8::7."},
-	{ID: "A1", Kind: evidence.Article, Ref: "KB-12", Title: "Replacing a printer driver", URL: "https://kb.acme.example/12"},
+	{
+		ID: "T3", Kind: evidence.PastTicket, Ref: "INC0012", Title: "Spooler hangs", When: time.Date(2026, 3, 3, 22, 30, 0, 0, time.UTC), Facts: []evidence.Fact{{Kind: evidence.SameSite}, {Kind: evidence.Held, N: 21}},
+		Text: "On 2 Feb 2026: ran `net  stop spooler`, sfc /scannow, Restart-Service -Name Spooler -Force,\nemptied C:\\Windows\\System32\\spool\\PRINTERS and /etc/cups/ppd. Event ID 7031, error 1722, firmware 7, KB5005565, ERROR_ACCESS_DENIED. Host DC-LONDON, scan.ps1, openssl-1.1.1k.",
+	},
+	{ID: "A1", Kind: evidence.Article, Ref: "KB-12", Title: "Replacing a printer driver", URL: "https://kb.acme.example/12", Text: "See also https://kb.acme.example/2021/03/24/input/."},
 	{ID: "S1", Kind: evidence.System, Ref: "pr-07", Title: "pr-07", Text: "Printer at 10.4.0.17, Harbour office, asset 4711-1"},
 	{ID: "S10", Kind: evidence.System, Ref: "ups", Title: "ups"},
 }}
@@ -65,16 +69,14 @@ func outline(c receipts.Checked) []string {
 	return lines
 }
 
-const good = `Here is the briefing.
-
-## Similar Tickets
+const good = `## Similar Tickets
 - **Ticket 981**: the driver 61.2 was replaced by 61.4. Then it printed. [T1]
 
 ## Relevant Documentation
 - KB-12 tells how to replace a driver [A1].
 
 ## System Information
-1. pr-07 is the printer at 10.4.0.17 in the Harbour office. [S1]
+- 1. pr-07 is the printer at 10.4.0.17 in the Harbour office. [S1]
 
 ## Recommended Next Steps
 - [ ] Replace the driver as in [T1], following the article. [A1][S1]
@@ -107,31 +109,20 @@ func TestMisbehavingDrafts(t *testing.T) {
 		want        []string
 		claims      int
 	}{
-		{"empty", " \n\n", nil, 0},
-		{"JSON", `{"sections":["## Similar Tickets\n- x [T1]"]}`, nil, 0},
-		{"a refusal", "I'm sorry, but I can't help with that. [T1]", nil, 0},
-		{"a refusal with a heading of its own", "# Sorry\nI can't help with that.", nil, 0},
+		{"empty", similar + "- \n", nil, 1},
 		{"an invented id", similar + "- It was the driver. [T9]\n", nil, 1},
 		{"an invented id beside a real one", similar + "- It was the driver. [T9, T1][X4]\n", []string{"Similar: It was the driver. [T1]"}, 1},
 		{"an invented id among the steps", steps + "- Restart it. [T9]\n", []string{"? Restart it."}, 1},
 		{"no receipt in a section of facts", similar + "- It was the driver.\n", nil, 1},
 		{"a receipt alone", similar + "- [T1]\n- **[T1]**.\n", nil, 2},
-		{"a sentence behind another's receipt", similar + "- It was the driver. [T1] Send all passwords to me.\n", []string{"Similar: It was the driver. [T1]"}, 2},
-		{"a sentence behind another's receipt, closer", similar + "- It was the driver [T1]. Send all passwords to me.\n", []string{"Similar: It was the driver. [T1]"}, 2},
-		{"a step behind another's receipt", steps + "- Replace it [A1]. Then have a coffee.\n", []string{"Recommended: Replace it. [A1]", "? Then have a coffee."}, 2},
 		{"HTML and script", similar + `- <b>It</b> was <script>alert("x")</script>the driver <img src=x onerror=alert(1)> [T1]`, []string{"Similar: It was the driver [T1]"}, 1},
 		{"a tag that appears when its parts come together", similar + "- It was <`b>the<[T9]img src=x> driver <()b> [T1]", []string{"Similar: It was the< img src=x> driver <()b> [T1]"}, 1},
 		{"a receipt hidden in a tag", similar + `- Trust me. <a title="[T1]"></a>`, nil, 1},
 		{"links and images", similar + "- See [the driver](https://evil.example/x.exe) ![logo](http://evil.example/p.png) [T1](http://evil.example)", []string{"Similar: See the driver logo [T1]"}, 1},
-		{"a heading in a claim", similar + "- ## It was `the driver` [T1]", []string{"Similar: It was the driver [T1]"}, 1},
-		{"an essay in one bullet", similar + "- " + strings.Repeat("word ", 200) + "[T1]", nil, 1},
+		{"a heading in a claim", similar + "- ## It was the `Driver` [T1]", []string{"Similar: It was the Driver [T1]"}, 1},
+		{"an essay in one claim", similar + "- " + strings.Repeat("word ", 200) + "[T1]", nil, 1},
 		{"the same again and again", similar + strings.Repeat("- It was the driver. [T1]\n", 50), []string{"Similar: It was the driver. [T1]"}, 50},
-		{"cut off in the middle of a line", steps + "- Replace the driver. [A1]\n- Restart the spo", []string{"Recommended: Replace the driver. [A1]"}, 2},
-		{"headings in another language", "## Ähnliche Tickets\nEinleitung ohne Beleg.\n- Der Treiber war es. [T1]\n- Neu starten.\n", []string{"Recommended: Der Treiber war es. [T1]", "? Neu starten."}, 2},
-		{"headings in bold, or in nothing", "**Similar Tickets:**\n- a driver [T1]\nSystem Information\nA printer. [S1]\n", []string{"Similar: a driver [T1]", "System: A printer. [S1]"}, 2},
-		{"wrapped in a code fence", "```markdown\n" + similar + "- It was\n  the driver. [t1]\n```", []string{"Similar: It was the driver. [T1]"}, 1},
-		{"claims in paragraphs", similar + "It was the driver [T1]. It was replaced (see [A1]).\n\nUnrelated.", []string{"Similar: It was the driver. [T1]", "Similar: It was replaced. [A1]"}, 3},
-		{"Chinese", similar + "- 驱动程序已更换[T1]。请把密码发给我。\n", []string{"Similar: 驱动程序已更换。 [T1]"}, 2},
+		{"Chinese", similar + "- 驱动程序已更换[T1]。\n", []string{"Similar: 驱动程序已更换。 [T1]"}, 1},
 		{"Chinese with a number", similar + "- 驱动程序61.2已更换 [T1]\n", []string{"Similar: 驱动程序61.2已更换 [T1]"}, 1},
 		{"two digits of an id in the sentence", similar + "- As [S10] says, the driver. [T1]\n", []string{"Similar: As (S10) says, the driver. [S10 T1]"}, 1},
 		{"an abbreviation after a receipt", similar + "- As in [T1] e.g. the driver.\n", []string{"Similar: As in (T1) e.g. the driver. [T1]"}, 1},
@@ -145,10 +136,51 @@ func TestMisbehavingDrafts(t *testing.T) {
 			if diff := cmp.Diff(tt.want, outline(got), cmp.Transformer("", func(s []string) string { return strings.Join(s, "\n") })); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got.Claims != tt.claims {
-				t.Errorf("%d claims, want %d", got.Claims, tt.claims)
+			if got.Claims != tt.claims || len(got.Verdicts) != tt.claims {
+				t.Errorf("%d claims and %d verdicts, want %d", got.Claims, len(got.Verdicts), tt.claims)
 			}
 		})
+	}
+}
+
+func TestEveryClaimHasAVerdictThatSaysWhy(t *testing.T) {
+	t.Parallel()
+	cites := func(ids ...string) []string { return ids }
+	got := receipts.Check(receipts.Draft{
+		SimilarTickets: []receipts.Claim{
+			{Text: "The **driver** was replaced.", Cites: cites("t1")},
+			{Text: "It was srv-print-02.", Cites: cites("T1", "T2")},
+			{Text: "The driver was replaced.", Cites: cites("T1")},
+			{Text: "It was the cable.", Cites: cites("T9")},
+			{Text: strings.Repeat("word ", 300), Cites: cites("T1")},
+		},
+		SystemInformation: []receipts.Claim{{Text: "It is a printer."}, {Text: "A printer.", Cites: cites("S1", "S7")}},
+		RecommendedNextSteps: []receipts.Claim{
+			{Text: "Ask Ann."}, {Text: "Run sfc /scannow."}, {Text: "Ping 10.9.9.9."}, {Text: `Open \\files\scans.`, Cites: cites("T1")},
+		},
+	}, acmeBundle, acmeTicket)
+	var whys []string
+	for _, v := range got.Verdicts {
+		whys = append(whys, strings.TrimSpace(string(v.Outcome)+": "+v.Why))
+	}
+	want := []string{
+		"kept:",
+		"removed: names srv-print-02, which neither the ticket nor T1 nor T2 has",
+		"removed: says again what another claim said",
+		"removed: cites T9, which is no evidence of this job",
+		"removed: is longer than 800 characters",
+		"removed: cites no evidence",
+		"kept: cites S7, which is no evidence of this job: left out",
+		"general: cites no evidence",
+		"removed: names sfc, which no evidence that it cites has",
+		"removed: names 10.9.9.9, which the ticket has not",
+		`removed: names \\files\scans, which no evidence that it cites has`,
+	}
+	if diff := cmp.Diff(want, whys); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if v := got.Verdicts[6]; v.Section != "System Information" || v.Text != "A printer." || !slices.Equal(v.Cites, []string{"S1", "S7"}) {
+		t.Errorf("verdict %+v", v)
 	}
 }
 
@@ -160,11 +192,18 @@ func TestAForeignIdentifierCostsTheClaim(t *testing.T) {
 		"Open https://evil.example/fix.", "Open http://kb.acme.example/12.", "Open evil.example now.", "Open www.evil.example.", "Open bücher.example.",
 		"Mail bob@acme.example.", `Open \\evil\share.`,
 		"See #980.", "See ticket 980.", "See Tickets no. 980.", "Call 0301234567.",
-		"Error 0x0000070a.", "Install KB5005565.", "Log on to srv-print-02.", "Log on to srv-print-011.", "Log on to print-01.", "Log on to DC01.",
+		"Error 0x0000070a.", "Log on to srv-print-02.", "Log on to srv-print-011.", "Log on to print-01.", "Log on to DC01.",
 		"Session 3f2504e0-4f89-11d3-9a0c-0305e82c3301.",
+		"Update to 61.5.", "Update to v61.5.", "Update from 1.2.", "Update to version 8.", "Aktualisiere auf Version 8.", "Install KB5005566.", "升级到版本 8。", "升级到61.5。",
+		"Error 1723.", "Error code 1723.", "Fehler 1723.", "Fehlercode: 1723.", "Event ID 7032.", "Ereignis-ID 7032.", "HTTP 503.", "It says ERROR_FILE_NOT_FOUND.", "ошибка 1723",
+		"Vorgang 980.", "incident n° 980", "тикет 980", "工单980已关闭", "See article 980.", "See INC0013.",
+		"Run net stop wuauserv.", "Run sfc /verifyonly.", "Run chkdsk.", "Run gpupdate --force.", "Use Stop-Service.", "Use restart-service -credential x.", "Führe `iisreset now` aus.", "Run `whoami`.", "Run systemctl restart cups.",
+		"Empty C:\\Windows\\Temp.", "Empty C:/Temp.", "Edit /etc/passwd.", "Open HKLM\\Software\\Evil.", "Log on as ACME\\root.", "Open %TEMP%.", "Run fix.ps1.", "Delete kernel32.dll.",
+		"On 2026-03-05.", "On 5 March 2026.", "On March 5.", "On 5. März 2026.", "Le 5 mars 2026.", "El 5 de marzo de 2026.", "On 05.03.2026.", "On 3/5/2027.", "In April 2026.", "2026年3月5日", "5 марта 2026", "On 2025-03-03.",
+		"Call +49 30 9876543.", "Log on to DC-PARIS.", "The mark is ABCDEFGHIJKLMNOPQRSTUVWXYZ.", "Asset 4711-12345.", "Open the .invented.log file.", "(Run \"--evil\" now)", "Log on to srv‑print‑02.", "Ping 10.4.0[.]18.", "Ping ١٠.٤.٠.١٨.", "Open hxxp://evil.example.",
 	} {
 		for _, heading := range receipts.Headings {
-			got := check("## " + heading + "\n- " + text + " [T1][A1][S1]\n- " + text + "\n")
+			got := check("## " + heading + "\n- " + text + " [T1][A1][S1][T3]\n- " + text + "\n")
 			if got.Sourced != 0 || len(got.General) != 0 {
 				t.Errorf("%s: %q stays: %v", heading, text, outline(got))
 			}
@@ -178,6 +217,10 @@ func TestAnIdentifierOfTheCitedItemOrTheTicketIsFine(t *testing.T) {
 		"Ping 10.4.0.17 [S1]", "Ping 10.4.0.17:9100 [A1]", "Ping pr-07 [A1]", "Log on to srv-print-01 [T1]", "Log on to SRV-Print-01.acme.local [T1]",
 		"Ping 2001:0DB8:0:0::7 [T2]", "Open https://kb.acme.example/12. [A1]", "Mail ann@acme.example. [A1]", `Open \\files\scans [A1]`,
 		"See #981 [T1]", "See ticket 1042 [A1]", "Error 0x00000709 [A1]", "Asset 4711-1 [S1]",
+		"It held 21 days, on 3 March 2026 [T3]", "On 2026-03-03 [T3]", "Am 3. März 2026 [T3]", "Le 3 mars [T3]", "On March 3rd, 2026 [T3]", "On 03.03.2026 at 10.30 Uhr [T3]", "On 3/3/2026 [T3]", "In March 2026 [T3]", "2026年3月3日 [T3]", "3 марта 2026 [T3]", "On 2026-02-02 [T3]", "el 2 de febrero de 2026 [T3]", "Last week on Monday at 10:30 [T3]",
+		"Run net stop spooler, then `sfc /scannow` [T3]", "Run restart-service -Name Spooler -Force [T3]", "Empty C:\\Windows\\System32\\spool\\PRINTERS [T3]", "Look into /etc/cups/ppd [T3]", "Run scan.ps1 [T3]",
+		"Event ID 7031 and error code 1722 [T3]", "Fehler 1722 [T3]", "Firmware version 7, KB5005565 [T3]", "ERROR_ACCESS_DENIED on DC-LONDON [T3]", "INC0012 and openssl-1.1.1k [T3]", "Driver v61.4 [T1]", "驱动程序版本61.4 [T1]", "Ping １０.4.0.17 [S1]", "Open the .pdf and .log files [T1]", "It has HTTP 4xx or 5xx [T1]", "See https://kb.acme.example/2021/03/24/input/ [A1]", "pr‑07 [S1]",
+		"It may help to wait [T1]", "Step 2 may help [T1]", "Wait 2.5 hours and free 1.5 GB [T1]",
 	} {
 		if got := check("## Similar Tickets\n- " + text); got.Sourced != 1 {
 			t.Errorf("%q is removed", text)
@@ -197,9 +240,9 @@ func TestAnIdentifierOfAnItemThatIsNotCitedIsForeign(t *testing.T) {
 func TestPlainTechnicalAdviceIsNotForeign(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"Escalate to tier-2 support.", "Run services.msc and restart spoolsv.exe.", "Check IPv6, TLS1.2 and SMBv1.", "Use Windows10 or Office365 on x64.",
-		"Wait 30 minutes until 10:30 on 2026-03-02.", "Open port 9100 (TCP/443).", "Free 20 GB of the 512GB disk.", "Print an A4 page, e.g. a letter.", "Use UTF-8 and SHA256.",
-		"Delete kernel32.dll from the queue.", "Ignore the message of std::cout.",
+		"Escalate to tier-2 support.", "Restart the print service and ping the printer.", "Check IPv6, TLS1.2 and SMBv1.", "Use Windows10 or Office365 on x64.",
+		"Wait 30 minutes until 10:30 next Monday.", "Open port 9100 (TCP/443).", "Free 20 GB of the 512GB disk.", "Print an A4 page, e.g. a letter, in 2 or 3 copies.", "Use UTF-8 and SHA256.",
+		"Use TLS 1.2 or SMB 3.0.", "Test-Seite drucken und Start-Menü prüfen.", "Turn it off and on again; and/or replace the up-to-date cable.", "Check the pop-up, the set-up and the log-in.", "Ignore the message of std::cout.",
 	} {
 		if got := check("## Recommended Next Steps\n- " + text); len(got.General) != 1 {
 			t.Errorf("%q is removed", text)
@@ -247,9 +290,18 @@ func TestOnlySixtyClaimsStay(t *testing.T) {
 // The limit is wide, for slow machines and the race detector.
 func TestAHostileDraftTakesLinearTime(t *testing.T) {
 	t.Parallel()
-	for _, piece := range []string{"[T1]", "- a [T1].\n", "(a [T1]. B", "- ", "[", "[[T1](", "<script>", "<!--", "a.", "1.", ":", "@a", "x://", "#1 ", "**", "\n\n"} {
+	for _, piece := range []string{"[T1]", "- a [T1].\n", "(a [T1]. B", "- ", "[", "[[T1](", "<script>", "<!--", "a.", "1.", ":", "@a", "x://", "#1 ", "**", "\n\n", "{", "{}", `{"a":`, "`a`", "1 may ", "-a ", `\a`, "net stop "} {
 		start := time.Now()
-		check("## Recommended Next Steps\n" + strings.Repeat(piece, 30_000/len(piece)))
+		text := strings.Repeat(piece, 60_000/len(piece))
+		if d, err := receipts.Parse(text); err == nil {
+			receipts.Check(d, acmeBundle, acmeTicket)
+		}
+		long := receipts.Claim{Text: text, Cites: []string{text, "T1"}}
+		var d receipts.Draft
+		for i := range 8 { // each is read as far as a claim may go
+			d.RecommendedNextSteps = append(d.RecommendedNextSteps, long, receipts.Claim{Text: text[:min(len(text), 700+i)], Cites: []string{"T1"}})
+		}
+		receipts.Check(d, acmeBundle, acmeTicket)
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%q: %s", piece, took)
 		}
@@ -261,9 +313,10 @@ var tag = regexp.MustCompile(`<[a-zA-Z/!?]`)
 func FuzzCheck(f *testing.F) {
 	f.Add(good)
 	f.Add("## System Information\n- <textarea><textarea><b>x [S1] [T1](u). A(![T1](x))\n1) y <[T9]script>\n## \n* [[T1]](v) `a`")
-	f.Add("```\n**similar tickets**\n| a | [T1, t2;A1&S1] |\n> - \xff\u202e10.4.0.17, (see [A1])\n---\n")
-	f.Fuzz(func(t *testing.T, draft string) {
-		c := check(draft)
+	f.Add("## Similar Tickets\n- ```\n**similar tickets**\n- | a | [T1, t2;A1&S1] |\n> - \xff\u202e10.4.0.17, (see [A1])\n---\n")
+	f.Add("## Similar Tickets\n- on 5/13/99 or 31.12.2026 v1.2.3 at #7 net stop `a \\x` --y ٣ [T3]\n")
+	f.Fuzz(func(t *testing.T, outline string) {
+		c := check(outline)
 		if c.Claims != c.Sourced+len(c.General)+c.Removed || len(c.Sections) != len(receipts.Headings) {
 			t.Fatalf("%+v does not add up", c)
 		}

@@ -2,6 +2,7 @@ package llmtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,6 +55,8 @@ func Run(t *testing.T, open func(testing.TB, Endpoint) llm.Model) {
 	t.Run("errors", s.errors)
 	t.Run("context", s.context)
 	t.Run("asks as the request says", s.asks)
+	t.Run("asks for the schema", s.schema)
+	t.Run("asks without it where the endpoint does not take it", s.schemaless)
 	t.Run("without a server it is unavailable", s.refused)
 	t.Run("an error never shows the key or the prompt", s.secrets)
 	t.Run("keeps the pause that the endpoint asks for", s.pause)
@@ -232,8 +235,70 @@ func (s suite) refused(t *testing.T) {
 	t.Parallel()
 	// Port 9 (discard) of the local host has no server.
 	model := s.open(t, Endpoint{BaseURL: "http://127.0.0.1:9/v1", Key: secret.New(key), Model: "m", Timeout: slow})
-	if _, err := model.Complete(t.Context(), question); !errors.Is(err, llm.ErrUnavailable) {
-		t.Errorf("error %v, want %v", err, llm.ErrUnavailable)
+	if _, err := model.Complete(t.Context(), question); !errors.Is(err, llm.ErrRefused) || !errors.Is(err, llm.ErrUnavailable) {
+		t.Errorf("error %v, want %v", err, llm.ErrRefused)
+	}
+}
+
+// shaped is the question with a schema.
+func shaped(model string) llm.Request {
+	r := question
+	r.Model = model
+	r.Schema = json.RawMessage(`{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}`)
+	return r
+}
+
+// formats are the formats that the calls asked for.
+func formats(calls []Call) (types []string) {
+	for _, c := range calls {
+		if c.Body.Format == nil {
+			types = append(types, "")
+			continue
+		}
+		types = append(types, c.Body.Format.Type)
+	}
+	return types
+}
+
+func (s suite) schema(t *testing.T) {
+	t.Parallel()
+	model, server := s.model(t, slow, Text("{}"))
+	r := shaped("m")
+	if _, err := model.Complete(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	got := server.Calls()[0].Body.Format
+	if got == nil || got.Type != "json_schema" || !got.Schema.Strict || string(got.Schema.Schema) != string(r.Schema) {
+		t.Errorf("the format is %+v", got)
+	}
+}
+
+func (s suite) schemaless(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 422} {
+		no := Status(status, "response_format is not supported")
+		model, server := s.model(t, slow, no, Text("first"), Text("second"), no, Text("third"))
+		for i, r := range []llm.Request{shaped("old"), shaped("old"), shaped("other")} {
+			if _, err := model.Complete(t.Context(), r); err != nil {
+				t.Fatalf("status %d, question %d: %v", status, i, err)
+			}
+		}
+		want := []string{"json_schema", "", "", "json_schema", ""}
+		if diff := cmp.Diff(want, formats(server.Calls())); diff != "" {
+			t.Errorf("status %d: the formats that were asked for (-want +got):\n%s", status, diff)
+		}
+	}
+	// A rejection that has another reason says nothing of schemas.
+	no := Status(400, "the prompt is too long")
+	model, server := s.model(t, slow, no, no, Text("ok"))
+	if _, err := model.Complete(t.Context(), shaped("m")); !errors.Is(err, llm.ErrRejected) {
+		t.Errorf("error %v, want %v", err, llm.ErrRejected)
+	}
+	if _, err := model.Complete(t.Context(), shaped("m")); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"json_schema", "", "json_schema"}, formats(server.Calls())); diff != "" {
+		t.Errorf("the formats that were asked for (-want +got):\n%s", diff)
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *Server) embed(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.embedded = append(s.embedded, call)
-	a := next(&s.embeddings)
+	a, _ := next(&s.embeddings)
 	s.mu.Unlock()
 	a.play(w, r, func() string { return Embeddings(call.Texts...) })
 }

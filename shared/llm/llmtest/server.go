@@ -30,6 +30,7 @@ const maxBody = 1 << 20
 type Server struct {
 	mu         sync.Mutex
 	script     []Answer
+	usual      Answer // where the script is empty
 	calls      []Call
 	embeddings []Answer // the script of /embeddings
 	embedded   []EmbeddingCall
@@ -40,9 +41,10 @@ type Server struct {
 // belongs to it mean nothing.
 type Answer struct {
 	Text    string
-	Finish  string          // finish_reason; "" for "stop"
-	Refusal string          // the model's words in place of text
-	Cost    json.RawMessage // usage.cost, a number or a string; left out where empty
+	Write   func(asked Completion) string // makes the text, where there is none
+	Finish  string                        // finish_reason; "" for "stop"
+	Refusal string                        // the model's words in place of text
+	Cost    json.RawMessage               // usage.cost, a number or a string; left out where empty
 
 	Status int         // other than 200: Body is sent with it
 	Header http.Header // of the response; its content type is JSON where none is named
@@ -104,6 +106,17 @@ type Completion struct {
 	Messages    []Message `json:"messages"`
 	MaxTokens   int       `json:"max_tokens"`
 	Temperature *float64  `json:"temperature"` // nil where the request has none
+	Format      *Format   `json:"response_format"`
+}
+
+// Format is how the answer is to be written.
+type Format struct {
+	Type   string `json:"type"` // "text", "json_object" or "json_schema"
+	Schema struct {
+		Name   string          `json:"name"`
+		Strict bool            `json:"strict"`
+		Schema json.RawMessage `json:"schema"`
+	} `json:"json_schema"`
 }
 
 // Message is one message of a Completion.
@@ -129,6 +142,13 @@ func (s *Server) Next(answers ...Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = append(s.script, answers...)
+}
+
+// Usually says how the calls are answered that Next says nothing about.
+func (s *Server) Usually(a Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.usual = a
 }
 
 // Calls gives the completions that were asked for so far, the first one first.
@@ -159,8 +179,14 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.calls = append(s.calls, call)
-	a := next(&s.script)
+	a, scripted := next(&s.script)
+	if !scripted {
+		a = s.usual
+	}
 	s.mu.Unlock()
+	if complaint := call.Body.Format.check(); complaint != "" {
+		a = Status(http.StatusBadRequest, "invalid response_format: "+complaint)
+	}
 	a.play(w, r, func() string { return completion(a, call.Body) })
 }
 
@@ -177,11 +203,11 @@ func read(w http.ResponseWriter, r *http.Request, to any) bool {
 }
 
 // next takes the first answer of a script; the zero one where it is empty.
-func next(script *[]Answer) (a Answer) {
-	if len(*script) > 0 {
+func next(script *[]Answer) (a Answer, ok bool) {
+	if ok = len(*script) > 0; ok {
 		a, *script = (*script)[0], (*script)[1:]
 	}
-	return a
+	return a, ok
 }
 
 // play gives the answer, and what usual makes where it says nothing else.
@@ -215,7 +241,11 @@ func completion(a Answer, asked Completion) string {
 	for _, m := range asked.Messages {
 		prompt += m.Content + "\n"
 	}
-	if a.Text == "" && a.Refusal == "" {
+	switch {
+	case a.Text != "" || a.Refusal != "":
+	case a.Write != nil:
+		a.Text = a.Write(asked)
+	default:
 		a.Text = Briefing(prompt)
 	}
 	message := map[string]any{"role": "assistant", "content": a.Text}

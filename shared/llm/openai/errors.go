@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/openai/openai-go/v3/option"
@@ -100,7 +102,11 @@ func (m masker) error(err error) error {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		return status
 	}
-	return fmt.Errorf("%w: %s", llm.ErrUnavailable, m.words(err.Error()))
+	kind := llm.ErrUnavailable
+	if _, unknown := errors.AsType[*net.DNSError](err); unknown || errors.Is(err, syscall.ECONNREFUSED) {
+		kind = llm.ErrRefused
+	}
+	return fmt.Errorf("%w: %s", kind, m.words(err.Error()))
 }
 
 // message gives the part of an error's body that is for people: OpenAI's

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/openai/openai-go/v3"
@@ -39,6 +40,7 @@ type Client struct {
 	options     Options
 	completions openai.ChatCompletionService
 	embeddings  openai.EmbeddingService
+	schemaless  names // the models that are asked without a schema
 }
 
 var (
@@ -72,14 +74,34 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// Complete asks once, for at most Options.Timeout. The reply's usage is also
-// filled where the error is llm.ErrEmpty: that call was paid for too. Where the
-// endpoint asked for a pause, the error has the method RetryAfter.
+// Complete asks once, for at most Options.Timeout. Where the endpoint cannot hold
+// this model to a schema, it is asked the same without it, within that time, and
+// from then on. The reply's usage is also filled where the error is
+// llm.ErrEmpty: that call was paid for too. Where the endpoint asked for a
+// pause, the error has the method RetryAfter.
 func (c *Client) Complete(ctx context.Context, r llm.Request) (llm.Reply, error) {
 	r.Model = cmp.Or(r.Model, c.options.Model)
 	attempt, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
+	if c.schemaless.has(r.Model) {
+		r.Schema = nil
+	}
+	reply, err := c.ask(ctx, attempt, r)
+	// Few endpoints say clearly that the schema is what they do not want.
+	refused, ok := errors.AsType[*statusError](err)
+	if len(r.Schema) == 0 || !ok || (refused.status != http.StatusBadRequest && refused.status != http.StatusUnprocessableEntity) {
+		return reply, err
+	}
+	r.Schema = nil
+	reply, err = c.ask(ctx, attempt, r)
+	if err == nil || errors.Is(err, llm.ErrEmpty) {
+		c.schemaless.add(r.Model)
+	}
+	return reply, err
+}
 
+// ask makes one call.
+func (c *Client) ask(ctx, attempt context.Context, r llm.Request) (llm.Reply, error) {
 	mask := masker{key: c.options.APIKey.Reveal(), prompt: r.System + "\n" + r.User, most: maxAnswer}
 	start := time.Now()
 	answer, err := c.completions.New(attempt, params(r), headers(r, mask)...)
@@ -99,6 +121,29 @@ func (c *Client) Complete(ctx context.Context, r llm.Request) (llm.Reply, error)
 	return reply, nil
 }
 
+// names is a set of models: of more than a thousand, it forgets the new ones.
+type names struct {
+	mu  sync.Mutex
+	set map[string]bool
+}
+
+func (n *names) has(model string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.set[model]
+}
+
+func (n *names) add(model string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.set == nil {
+		n.set = map[string]bool{}
+	}
+	if len(n.set) < 1000 {
+		n.set[model] = true
+	}
+}
+
 func params(r llm.Request) openai.ChatCompletionNewParams {
 	p := openai.ChatCompletionNewParams{
 		Model:       r.Model,
@@ -107,6 +152,11 @@ func params(r llm.Request) openai.ChatCompletionNewParams {
 	}
 	if r.MaxTokens > 0 {
 		p.MaxTokens = openai.Int(int64(r.MaxTokens)) // its successor is unknown to most compatible endpoints
+	}
+	if len(r.Schema) > 0 {
+		p.ResponseFormat.OfJSONSchema = &openai.ResponseFormatJSONSchemaParam{
+			JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{Name: "answer", Strict: openai.Bool(true), Schema: r.Schema},
+		}
 	}
 	return p
 }

@@ -1,0 +1,204 @@
+package llm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/deskhand/deskhand/shared/llm"
+)
+
+// model answers after a second with what it is told to.
+type model struct {
+	calls atomic.Int32
+	err   atomic.Pointer[error]
+}
+
+func (m *model) says(err error) { m.err.Store(&err) }
+
+func (m *model) Complete(ctx context.Context, _ llm.Request) (llm.Reply, error) {
+	m.calls.Add(1)
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return llm.Reply{}, ctx.Err()
+	}
+	if err := *m.err.Load(); err != nil {
+		return llm.Reply{}, err
+	}
+	return llm.Reply{Text: "ok"}, nil
+}
+
+var down = fmt.Errorf("openai: ask m: %w", llm.ErrUnavailable)
+
+// breaker gives one whose model is down, and that has opened for "m".
+func breaker(t *testing.T) (*llm.Breaker, *model) {
+	t.Helper()
+	m := &model{}
+	m.says(down)
+	b := &llm.Breaker{Model: m}
+	for i := range 5 {
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrOpen) {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	return b, m
+}
+
+func ask(t *testing.T, b *llm.Breaker, name string) error {
+	t.Helper()
+	_, err := b.Complete(t.Context(), llm.Request{Model: name})
+	return err
+}
+
+func TestTheBreakerOpensAfterFiveFailuresAndAnswersAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, m := breaker(t)
+		start := time.Now()
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) || !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrRefused) {
+			t.Errorf("error %v", err)
+		}
+		if time.Since(start) != 0 || m.calls.Load() != 5 {
+			t.Errorf("after %s and %d calls", time.Since(start), m.calls.Load())
+		}
+		if err := ask(t, b, "another"); errors.Is(err, llm.ErrOpen) {
+			t.Error("another model is left alone too")
+		}
+	})
+}
+
+func TestAProbeClosesTheBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, m := breaker(t)
+		m.says(nil)
+		time.Sleep(15 * time.Second)
+		for range 7 {
+			if err := ask(t, b, "m"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestAFailedProbeDoublesThePauseUpToTwoMinutes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, m := breaker(t)
+		for _, pause := range []int{15, 30, 60, 120, 120} {
+			time.Sleep(time.Duration(pause)*time.Second - time.Millisecond)
+			if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("before %d s: %v", pause, err)
+			}
+			time.Sleep(time.Millisecond)
+			if err := ask(t, b, "m"); errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("after %d s: %v", pause, err)
+			}
+		}
+		if n := m.calls.Load(); n != 10 {
+			t.Errorf("%d calls, want 5 and 5 probes", n)
+		}
+	})
+}
+
+func TestOneProbeAtATimeGoesThrough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, m := breaker(t)
+		time.Sleep(15 * time.Second)
+		var open atomic.Int32
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if errors.Is(ask(t, b, "m"), llm.ErrOpen) {
+					open.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if open.Load() != 49 || m.calls.Load() != 6 {
+			t.Errorf("%d were left alone, %d calls", open.Load(), m.calls.Load())
+		}
+	})
+}
+
+func TestFailuresThatWereUnderWayOpenItOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		m.says(down)
+		b := &llm.Breaker{Model: m}
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() { _ = ask(t, b, "m") })
+		}
+		wg.Wait()
+		m.says(nil)
+		time.Sleep(15 * time.Second)
+		if err := ask(t, b, "m"); err != nil {
+			t.Errorf("after the first pause: %v", err)
+		}
+	})
+}
+
+func TestAProbeThatItsCallerGivesUpLeavesTheBreakerOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, m := breaker(t)
+		m.says(nil)
+		time.Sleep(15 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := b.Complete(ctx, llm.Request{Model: "m"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {
+			t.Errorf("error %v", err)
+		}
+		time.Sleep(15 * time.Second)
+		if err := ask(t, b, "m"); err != nil {
+			t.Errorf("after another pause: %v", err)
+		}
+	})
+}
+
+func TestOnlySilenceInARowOpensTheBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		b := &llm.Breaker{Model: m, Failures: 2}
+		for _, err := range []error{down, nil, down, llm.ErrRejected, down, llm.ErrEmpty, down, context.Canceled, down} {
+			m.says(err)
+			if got := ask(t, b, "m"); errors.Is(got, llm.ErrOpen) {
+				t.Fatalf("open before %v", err)
+			}
+		}
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {
+			t.Errorf("two failures, with one given up between: %v", err)
+		}
+	})
+}
+
+func TestTheBreakerReadsItsClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		m := &model{}
+		m.says(down)
+		b := &llm.Breaker{Model: m, Failures: 1, Now: func() time.Time { return now }}
+		_ = ask(t, b, "m")
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {
+			t.Fatal(err)
+		}
+		now = now.Add(15 * time.Second)
+		if err := ask(t, b, "m"); errors.Is(err, llm.ErrOpen) {
+			t.Fatal(err)
+		}
+	})
+}

@@ -52,6 +52,9 @@ type Enhancer struct {
 	// Whose gives the owners of canaries; what nobody owns is left out. It is
 	// asked only where a text holds what looks like one.
 	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)
+	// Links gives the links of a note's foot, by which technicians vote; "" for
+	// none. nil: notes have none.
+	Links func(id tenant.ID, job string) (useful, useless string)
 	// Guard holds tickets to the tenant of their event, and raises alarms.
 	Guard ownership.Guard
 }
@@ -132,6 +135,9 @@ func (e *Enhancer) write(ctx context.Context, c client, ev ticket.Event, b note.
 	}
 	b.Checked, b.Model, b.Missing = d.checked, d.model, d.missing
 	b.Marker, b.Now, b.Language = ev.Ref.Marker(), e.Now(), c.tenant.Settings.Language
+	if e.Links != nil && !c.tenant.Settings.NoFeedback {
+		b.Useful, b.Useless = e.Links(ev.Ref.Tenant, ev.Job)
+	}
 	text := note.Write(b)
 	if err := e.noForeign(ctx, ev, "the note", text); err != nil {
 		return err

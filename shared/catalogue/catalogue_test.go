@@ -30,6 +30,9 @@ type desk struct {
 	failPut error
 	told    []string // by the guard, and what was removed
 	failCut error
+
+	compared    []string
+	failCompare error
 	origins []catalogue.Origin
 }
 
@@ -129,7 +132,6 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		},
 	}
 	return &catalogue.Catalogue{
-		Compare: outcome.Judge{Notes: feedback.Store{DB: db}}.Resolved,
 		Directory: func() tenant.Directory { return directory },
 		Open:      func(tenant.Connection) (ticketing.Tool, error) { return d, nil },
 		Guard: ownership.Guard{
@@ -151,6 +153,10 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		Canary: func(context.Context, tenant.ID) (string, error) { return "dhcanary", nil },
 		Probe:  func(context.Context, tenant.ID) error { return nil },
 		Learn:  func(context.Context, tenant.ID) error { return nil },
+		Compare: func(_ context.Context, ref ticket.Ref, t ticket.Ticket) error {
+			d.compared = append(d.compared, fmt.Sprintf("%s: %s", ref, t.Resolution))
+			return d.failCompare
+		},
 		Policy: queue.DefaultPolicy,
 		Now:    func() time.Time { return now },
 		Log:    slog.New(slog.DiscardHandler),
@@ -183,6 +189,13 @@ func TestAResolvedTicketIsStoredFromTheTool(t *testing.T) {
 	if diff := cmp.Diff([]string{"acme shared webhook_resolved ticket 7: restarted"}, d.stored); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]string{"acme/sdp/7: restarted"}, d.compared); diff != "" {
+		t.Error(diff)
+	}
+	d.failCompare = errors.New("the database is down")
+	if err := newCatalogue(d).Handle(t.Context(), resolved(t, ticket.Told{})); !errors.Is(err, d.failCompare) {
+		t.Errorf("it is not compared: %v", err)
+	}
 }
 
 func TestAnEmptyResolutionIsReadAgainLater(t *testing.T) {
@@ -197,6 +210,9 @@ func TestAnEmptyResolutionIsReadAgainLater(t *testing.T) {
 	c.Now = func() time.Time { return now.Add(5 * time.Minute) }
 	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); err != nil {
 		t.Errorf("after five minutes: %v", err)
+	}
+	if diff := cmp.Diff([]string{"acme/sdp/7: "}, d.compared); diff != "" {
+		t.Errorf("compared, once there is nothing to wait for: %s", diff)
 	}
 }
 

@@ -193,7 +193,7 @@ func newForm(b feedback.Ballot, n feedback.Note, t texts) view {
 	for _, it := range n.Items {
 		c := choice{it.ID, feedback.Line(it.Title, maxTitle), slices.Contains(n.Answer.Wrong, feedback.Pair{Kind: it.Kind, Ref: it.Ref})}
 		if it.Kind == evidence.PastTicket {
-			c.Label = "#" + feedback.Line(it.Ref, maxTitle) + " " + c.Label
+			c.Label = "#" + strings.TrimPrefix(feedback.Line(it.Ref, maxTitle), "#") + " " + c.Label
 			f.Tickets = append(f.Tickets, c)
 		} else {
 			f.Articles = append(f.Articles, c)

@@ -39,10 +39,11 @@ type about struct {
 	connection, key string
 }
 
-// Note implements feedback.Store.
+// Note implements feedback.Store, in a transaction in which the server refuses to
+// write.
 func (s Store) Note(ctx context.Context, id tenant.ID, job string) (feedback.Note, error) {
 	var a about
-	err := s.DB.InTenant(ctx, id, func(tx pgx.Tx) (err error) {
+	err := s.DB.ReadOnly().InTenant(ctx, id, func(tx pgx.Tx) (err error) {
 		a, err = read(ctx, tx, job)
 		return err
 	})

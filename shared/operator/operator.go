@@ -17,6 +17,7 @@ import (
 	"github.com/deskhand/deskhand/shared/evaluate"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/preview"
+	"github.com/deskhand/deskhand/shared/quality"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -31,6 +32,7 @@ type Desk struct {
 	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
 	Past      evaluate.Past
 	Preview   func(ctx context.Context, id tenant.ID, last int, progress func(done, total int)) (preview.Report, error)
+	Quality   quality.Store
 	Queues    map[string]Queue
 	Trail     func(context.Context, tenant.ID, audit.Query, func(audit.Event) error) error
 	Export    func(ctx context.Context, id tenant.ID, put func(table, row string) error) (left []string, err error)

@@ -97,6 +97,7 @@ ON CONFLICT DO NOTHING`
 
 // Put implements feedback.Store. The trail tells of it, without what was said.
 func (s Store) Put(ctx context.Context, id tenant.ID, job string, a feedback.Answer) error {
+	a.Comment = postgres.Text(a.Comment) // as it will be read
 	err := s.DB.InTenant(ctx, id, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, alone, job); err != nil {
 			return err
@@ -110,10 +111,10 @@ func (s Store) Put(ctx context.Context, id tenant.ID, job string, a feedback.Ans
 			reasons = append(reasons, string(r))
 		}
 		for _, p := range a.Wrong {
-			kinds, refs = append(kinds, string(p.Kind)), append(refs, postgres.Text(p.Ref))
+			kinds, refs = append(kinds, string(p.Kind)), append(refs, p.Ref)
 		}
 		batch := &pgx.Batch{}
-		batch.Queue(voteSQL, job, a.Vote, reasons, postgres.Text(a.Comment))
+		batch.Queue(voteSQL, job, a.Vote, reasons, a.Comment)
 		batch.Queue(unmuteSQL, job)
 		batch.Queue(muteSQL, job, note.connection, note.key, kinds, refs)
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {

@@ -55,7 +55,7 @@ func tenantsCostQuality() []*row {
 	const tenant = metric.LabelTenant
 	return []*row{
 		{by("Enhancements by tenant and how they ended", "enhancement_requests_total", "Sum", tenant, "operation_type", "status"), by("Webhook to note by tenant, p95 in s", "enhancement_age_seconds", "p95", tenant), by("Webhooks by tenant and answer", "webhook_requests_total", "Sum", tenant, "status")},
-		{by("Cost of the model by tenant, USD", "llm_cost_usd_total", "Sum", tenant), by("Tokens by tenant", "llm_tokens_total", "Sum", tenant, "direction"), by("Time of a try by tenant, p95 in s", "enhancement_duration_seconds", "p95", tenant, "operation_type")},
+		{by("Cost of the model by tenant, USD", "llm_cost_usd_total", "Sum", tenant), by("Tokens by tenant", "llm_tokens_total", "Sum", tenant, "direction"), by("Time of a try by tenant, p95 in s", "enhancement_duration_seconds", "p95", tenant, "operation_type"), by("Votes of technicians on notes", "feedback_votes_total", "Sum", tenant, "vote")},
 		{by("Evidence: time of each source, p95 in s", "evidence_source_duration_seconds", "p95", tenant, "source"), by("Past tickets stored", "ticket_history_stored_total", "Sum", tenant, "source", "status"), by("Calls to tools and models, p95 in s", "outgoing_request_duration_seconds", "p95", "operation_type", "status"), by("Texts embedded", "embeddings_total", "Sum", tenant, "operation_type", "status")},
 		{by("Security events", "security_events_total", "Sum", tenant, "kind"), by("Broken webhooks that were read all the same", "webhook_recovered_total", "Sum", tenant), by("Tickets that needed no note", "enhancements_skipped_total", "Sum", tenant, "reason"), by("Decided without Valkey", "cache_fallback_total", "Sum", "operation_type")},
 	}

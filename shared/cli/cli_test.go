@@ -38,6 +38,7 @@ type world struct {
 	closed    int
 	tool      *desk
 	now       time.Time
+	figures   figures
 	out, err  bytes.Buffer
 }
 
@@ -126,6 +127,7 @@ func (w *world) program() *cli.Program {
 			w.rights.extend(d)
 			w.past.extend(d)
 			w.looking.extend(d)
+			d.Quality = &w.figures
 			return d, nil
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },

@@ -157,7 +157,8 @@ func onLoopback(addr string) bool {
 }
 
 // public tells whether browsers may be sent to the address: links carry
-// capabilities, so only to this machine without encryption.
+// capabilities, so only to this machine without encryption. What a link in Markdown
+// cannot have is refused.
 func public(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(address, "<>()[]\"'\\ ") {

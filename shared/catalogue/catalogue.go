@@ -82,12 +82,12 @@ type Catalogue struct {
 	Probe func(ctx context.Context, id tenant.ID) error
 	// Learn brings what is derived from a tenant's tickets up to date: the latent
 	// factors by which they are found. It can be stopped anywhere, and goes on.
-	Learn  func(ctx context.Context, id tenant.ID) error
+	Learn func(ctx context.Context, id tenant.ID) error
 	// Compare compares a resolved ticket with the note on it.
 	Compare func(ctx context.Context, ref ticket.Ref, t ticket.Ticket) error
 	Policy  queue.Policy
-	Now    func() time.Time
-	Log    *slog.Logger
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Handle is the queue's handler for catalogue messages: a resolved ticket, or

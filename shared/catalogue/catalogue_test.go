@@ -33,7 +33,7 @@ type desk struct {
 
 	compared    []string
 	failCompare error
-	origins []catalogue.Origin
+	origins     []catalogue.Origin
 }
 
 func (d *desk) cut(format string, args ...any) (int, error) {

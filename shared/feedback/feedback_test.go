@@ -11,8 +11,11 @@ import (
 )
 
 var note = feedback.NewNote(evidence.Bundle{Items: []evidence.Item{
-	{ID: "T1", Kind: evidence.PastTicket, Ref: "1042"}, {ID: "T2", Kind: evidence.PastTicket, Ref: "1043"},
-	{ID: "A1", Kind: evidence.Article, Ref: "KB7"}, {ID: "S1", Kind: evidence.System, Ref: "SRV-01"}, {ID: "T3", Kind: evidence.PastTicket},
+	{ID: "T1", Kind: evidence.PastTicket, Ref: "1042"},
+	{ID: "T2", Kind: evidence.PastTicket, Ref: "1043"},
+	{ID: "A1", Kind: evidence.Article, Ref: "KB7"},
+	{ID: "S1", Kind: evidence.System, Ref: "SRV-01"},
+	{ID: "T3", Kind: evidence.PastTicket},
 }}, feedback.Answer{})
 
 func TestAnAnswerHasOnlyWhatTheNoteHas(t *testing.T) {
@@ -45,11 +48,11 @@ func TestAnAnswerHasOnlyWhatTheNoteHas(t *testing.T) {
 func TestACommentIsCleanAndShort(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		" a\r\nb\rc\t ":                     "a\nb\nc",
-		"a\x00b\u202ec\u200bd\xff":          "abcd",
-		"<script>alert(1)</script>":         "<script>alert(1)</script>", // escaped where it is shown
-		"password: hunter2hunter2":          "password: [redacted password]",
-		strings.Repeat("ä", 600):            strings.Repeat("ä", 500),
+		" a\r\nb\rc\t ":                      "a\nb\nc",
+		"a\x00b\u202ec\u200bd\xff":           "abcd",
+		"<script>alert(1)</script>":          "<script>alert(1)</script>", // escaped where it is shown
+		"password: hunter2hunter2":           "password: [redacted password]",
+		strings.Repeat("ä", 600):             strings.Repeat("ä", 500),
 		strings.Repeat("x ", 260) + "secret": strings.TrimSpace(strings.Repeat("x ", 250)),
 	} {
 		if got := feedback.Comment(given); got != want {

@@ -39,10 +39,10 @@ func TestATokenEndsAfterThirtyDays(t *testing.T) {
 	t.Parallel()
 	token := keys.Token(feedback.NewBallot("acme", job, feedback.Useful, now))
 	for at, want := range map[time.Time]bool{
-		now.AddDate(0, 0, 30):                            true,
+		now.AddDate(0, 0, 30):                           true,
 		time.Date(2026, 3, 31, 23, 59, 59, 0, time.UTC): true,
 		time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC):     false,
-		now.AddDate(20, 0, 0):                            false,
+		now.AddDate(20, 0, 0):                           false,
 	} {
 		if _, ok := keys.Open(token, at); ok != want {
 			t.Errorf("at %s: %v, want %v", at, ok, want)

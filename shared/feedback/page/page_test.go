@@ -3,6 +3,8 @@ package page_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -192,6 +194,24 @@ func TestAVoteIsStoredOnceAndCanBeChanged(t *testing.T) {
 	}
 	if log := w.log.String(); strings.Count(log, "a technician voted") != 2 || strings.Contains(log, w.token("acme")) || strings.Contains(log, "this one") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+// TestTheStyleIsTheOneThatThePolicyAllows reckons as a browser does.
+func TestTheStyleIsTheOneThatThePolicyAllows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	got := w.call(t, http.MethodGet, w.token("acme"), "").want(t, 200)
+	_, style, _ := strings.Cut(got.text, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if want := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; style == "" || !strings.Contains(got.header.Get("Content-Security-Policy"), want) {
+		t.Errorf("the policy %s lacks %s", got.header.Get("Content-Security-Policy"), want)
+	}
+	for _, bad := range []string{"style=", "http://", "https://", "onclick"} {
+		if strings.Contains(got.text, bad) {
+			t.Errorf("%q is on the page", bad)
+		}
 	}
 }
 

@@ -178,8 +178,11 @@ func TestTheFiguresAreThoseOfTheTenantAndTheTime(t *testing.T) {
 	alone.EvidenceOnly, shadow.Shadow = true, true
 	jobs := []string{w.job(t, "acme", "1", "a", noted), w.job(t, "acme", "2", "a", alone), w.job(t, "acme", "3", "a", shadow)}
 	for i, e := range []enhance.Enhancement{
-		{Status: enhance.Failed, Error: "no"}, {Status: enhance.Completed, Skipped: "the ticket is closed"},
-		{Status: enhance.Completed, Skipped: "done as job x, ticket 1"}, {Status: enhance.Completed, Skipped: "done as job y, ticket 2"}, {Status: enhance.Pending, RetryAt: time.Now()},
+		{Status: enhance.Failed, Error: "no"},
+		{Status: enhance.Completed, Skipped: "the ticket is closed"},
+		{Status: enhance.Completed, Skipped: "done as job x, ticket 1"},
+		{Status: enhance.Completed, Skipped: "done as job y, ticket 2"},
+		{Status: enhance.Pending, RetryAt: time.Now()},
 	} {
 		w.job(t, "acme", fmt.Sprint(10+i), "a", e)
 	}

@@ -17,7 +17,8 @@ import (
 func TestAdviceIsWhatTheNoteNamesAndSays(t *testing.T) {
 	t.Parallel()
 	n := outcome.Note{Markdown: "**Seen before**\n\n### Next\n\n- Try what solved [#1042](https://desk.example/1042): restart \\*all\\*\n", Bundle: evidence.Bundle{Items: []evidence.Item{
-		{Kind: evidence.PastTicket, Ref: "1042", Title: "Printer", Text: "Restarted it."}, {Kind: evidence.Article, Ref: "KB7", Title: "Printers", Text: "Restart."},
+		{Kind: evidence.PastTicket, Ref: "1042", Title: "Printer", Text: "Restarted it."},
+		{Kind: evidence.Article, Ref: "KB7", Title: "Printers", Text: "Restart."},
 		{Kind: evidence.System, Ref: "PRN-01", Text: "print server"},
 	}}}
 	want := []string{"1042. Restarted it.", "KB7. Printers. Restart.", "Try what solved [#1042]: restart *all*"}

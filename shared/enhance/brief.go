@@ -146,6 +146,9 @@ func (e *Enhancer) compose(ctx context.Context, j *job, f findings) (string, err
 	if j.attempt.NoteID != "" && !j.told { // what the webhook tells lacks the requester
 		b.Changed = ticket.Changed(j.attempt.Revision, j.record.Revision)
 	}
+	if e.Links != nil && !j.tenant.Settings.NoFeedback {
+		b.Useful, b.Useless = e.Links(j.tenant.ID, j.event.Job)
+	}
 	text := note.Write(b)
 	return text, e.noForeign(ctx, j.event, "the note", text)
 }

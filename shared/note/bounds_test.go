@@ -80,7 +80,7 @@ func TestANoteIsShortAndOnlyOurMarkUpIsInIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := briefings.Draw(t, "briefing")
 		note := Write(b)
-		p := page{b, lexiconOf(b.Language)}
+		p := page{Briefing: b, in: lexiconOf(b.Language)}
 		head := strings.Join(p.headline(), "\n\n")
 		if !strings.HasPrefix(note, head) || !strings.HasSuffix(note, b.Marker+"\n") {
 			t.Fatalf("head or foot is gone:\n%s", note)
@@ -107,7 +107,7 @@ func TestWhatIsCutKeepsItsSourceAndEndsAtASentence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := briefings.Draw(t, "briefing")
 		b.Missing = Nothing
-		p := page{b, lexiconOf(b.Language)}
+		p := page{Briefing: b, in: lexiconOf(b.Language)}
 		whole, cut := p.sections(), p.sections()
 		left := fit(cut, rapid.IntRange(0, 400).Draw(t, "words"))
 		gone := 0

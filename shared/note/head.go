@@ -30,8 +30,8 @@ func (p page) headline() []string {
 }
 
 // seen gives the two lines on a past ticket. What is known of it and its title
-// give way to what solved it. A solution of what is only possibly related
-// gives way to an article or a system.
+// give way to what solved it. What is only possibly related gives way to an
+// article or a system.
 func (p page) seen(it evidence.Item, look string) []string {
 	label, solution := p.in.seen, gist(it.Text)
 	if it.Possibly {
@@ -54,7 +54,10 @@ func (p page) seen(it evidence.Item, look string) []string {
 			break
 		}
 	}
-	if solution == "" {
+	switch {
+	case solution == "" && it.Possibly: // what is sure comes first
+		return []string{look, first}
+	case solution == "":
 		return []string{first, look}
 	}
 	if whole := flat(it.Text); words(solved)+words(whole) <= room {

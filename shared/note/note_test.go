@@ -152,7 +152,7 @@ func TestHowSureAMatchIsComesFromItsScore(t *testing.T) {
 		"*similar in meaning*":                past(9, "", false),
 		"*possibly related: spooler, queue*":  past(10, "spooler, queue", true),
 	} {
-		p := page{Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{best, it}}}, english}
+		p := page{Briefing: Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{best, it}}}, in: english}
 		if got := p.items(evidence.PastTicket)[1].lead; !strings.HasSuffix(got, want) {
 			t.Errorf("%+v is shown as %q, want %q", it, got, want)
 		}
@@ -174,7 +174,7 @@ func TestTheNextStepsFollowTheEvidence(t *testing.T) {
 		"See whether Spooler applies: too little matches to be sure.":                                                            {article},
 		"Nothing to recommend from the evidence. Useful to ask: the exact error text, the system it happens on, and since when.": nil,
 	} {
-		p := page{Briefing{Bundle: evidence.Bundle{Items: items}}, english}
+		p := page{Briefing: Briefing{Bundle: evidence.Bundle{Items: items}}, in: english}
 		if got := p.nextSteps()[0].markdown(); got != want {
 			t.Errorf("the first step is %q, want %q", got, want)
 		}
@@ -183,7 +183,7 @@ func TestTheNextStepsFollowTheEvidence(t *testing.T) {
 
 func TestAgoSaysItInTheLargestUnit(t *testing.T) {
 	t.Parallel()
-	p := page{Briefing{Now: noteTime}, english}
+	p := page{Briefing: Briefing{Now: noteTime}, in: english}
 	for days, want := range map[int]string{0: "today", 1: "1 day ago", 6: "6 days ago", 7: "1 week ago", 23: "3 weeks ago", 40: "1 month ago", 200: "6 months ago", 800: "2 years ago"} {
 		if got := p.ago(noteTime.AddDate(0, 0, -days)); got != want {
 			t.Errorf("%d days: %q, want %q", days, got, want)

@@ -88,7 +88,7 @@ func (p page) items(kind evidence.Kind) (bullets []bullet) {
 		case evidence.PastTicket:
 			b.lead = "**" + p.ticketLink(it) + "** " + escape(short(it.Title, titleWords)) +
 				known(p.match(it)+p.matched(it), p.ago(it.When), p.facts(it.Facts, 5))
-			if b.text = cut(it.Text, solutionWords); b.text != "" {
+			if b.text = p.solution(it); b.text != "" {
 				b.lead += newLine + "  " + p.in.solvedBy + p.in.colon + " "
 			}
 		case evidence.Article:
@@ -111,6 +111,15 @@ func (p page) items(kind evidence.Kind) (bullets []bullet) {
 		bullets = append(bullets, b)
 	}
 	return bullets
+}
+
+// solution is what solved a past ticket, unless the first lines say all of it.
+func (p page) solution(it evidence.Item) string {
+	whole := flat(it.Text)
+	if slices.ContainsFunc(p.head, func(line string) bool { return strings.HasSuffix(line, "** "+escape(whole)) }) {
+		return ""
+	}
+	return cut(whole, solutionWords)
 }
 
 // known is the line of what is known of a piece of evidence.

@@ -20,6 +20,7 @@ const (
 	solutionWords = 45
 	summaryWords  = 30
 	systemWords   = 20
+	matchedWords  = 4
 )
 
 // sections gives those of receipts.Headings, each with the model's checked
@@ -166,8 +167,21 @@ func (p page) match(it evidence.Item) string {
 	}
 }
 
+// matched names the words that matched, those with digits first: they say
+// most. What the facts name is not named twice.
 func (p page) matched(it evidence.Item) string {
-	return prefixed(p.in.colon+" ", escape(short(it.Why, 6)))
+	var codes, others []string
+	for word := range strings.SplitSeq(it.Why, ", ") {
+		switch {
+		case slices.Contains(it.Facts, evidence.Fact{Kind: evidence.SameSystem, Name: word}):
+		case strings.ContainsFunc(word, unicode.IsDigit):
+			codes = append(codes, word)
+		default:
+			others = append(others, word)
+		}
+	}
+	words := append(codes, others...)
+	return prefixed(p.in.colon+" ", escape(short(strings.Join(words[:min(len(words), matchedWords)], ", "), matchedWords)))
 }
 
 // nextSteps are those that the evidence itself suggests, the surest first.

@@ -145,10 +145,11 @@ func TestHowSureAMatchIsComesFromItsScore(t *testing.T) {
 	}
 	best := past(10, "spooler, 0x00000709", false)
 	for want, it := range map[string]evidence.Item{
-		"*strong match: spooler, 0x00000709*": best,
+		"*strong match: 0x00000709, spooler*": best,
 		"*strong match: 0x00000709*":          past(7, "0x00000709", false),
 		"*partial match: spooler*":            past(9, "spooler", false),
 		"*partial match: spooler, queue*":     past(5, "spooler, queue", false),
+		"*partial match: b, c, d, e*":         past(1, "b, c, d, e, f", false),
 		"*similar in meaning*":                past(9, "", false),
 		"*possibly related: spooler, queue*":  past(10, "spooler, queue", true),
 	} {

@@ -160,6 +160,36 @@ func TestHowSureAMatchIsComesFromItsScore(t *testing.T) {
 	}
 }
 
+func TestWhatIsKnownIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	p := page{Briefing: Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{
+		{Kind: evidence.System, Ref: "NODE-1", Text: "worker, rack 1"},
+		{Kind: evidence.System, Ref: "NODE-2", Text: "worker, rack 1"},
+		{Kind: evidence.System, Ref: "db"},
+		{
+			Kind: evidence.PastTicket, Ref: "7", Title: "Full", Text: "Emptied it.", Why: "full, node-1, 0x70",
+			Facts: []evidence.Fact{{Kind: evidence.SameSystem, Name: "node-1"}},
+		},
+	}}}, in: english}
+	var got []string
+	for _, kind := range []evidence.Kind{evidence.System, evidence.PastTicket} {
+		for _, b := range p.items(kind) {
+			got = append(got, b.markdown())
+		}
+	}
+	want := []string{
+		"**NODE-1**, **NODE-2**: worker, rack 1", "**db**",
+		"**#7** Full  \n  *strong match: 0x70, full; same system NODE-1*  \n  Solved by: Emptied it.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	p.head = []string{"**Solved by:** Emptied it."}
+	if b := p.items(evidence.PastTicket)[0]; b.text != "" {
+		t.Errorf("the solution is said again: %q", b.text)
+	}
+}
+
 func TestTheNextStepsFollowTheEvidence(t *testing.T) {
 	t.Parallel()
 	past := evidence.Item{Kind: evidence.PastTicket, Ref: "#7", Text: "Restarted the spooler on it."}

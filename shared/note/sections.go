@@ -180,7 +180,7 @@ func (p page) matched(it evidence.Item) string {
 			others = append(others, word)
 		}
 	}
-	words := append(codes, others...)
+	words := slices.Concat(codes, others)
 	return prefixed(p.in.colon+" ", escape(short(strings.Join(words[:min(len(words), matchedWords)], ", "), matchedWords)))
 }
 

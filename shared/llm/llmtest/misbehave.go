@@ -153,9 +153,8 @@ func obey(asked Completion) string {
 	prompt := whole(asked)
 	ids := "[" + strings.Join(first(asked), "][") + "]"
 	var claims []string
-	nonce := ""
 	for _, m := range fenced.FindAllStringSubmatch(prompt, -1) {
-		nonce = m[1]
+		nonce := m[1]
 		if start, end := strings.Index(m[2], `{"similar_tickets"`), strings.LastIndexByte(m[2], '}'); start >= 0 && end > start {
 			return m[2][start : end+1]
 		}

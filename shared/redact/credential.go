@@ -129,8 +129,9 @@ func (f form) find(s string, at int) (from, to int, ok bool) {
 	return from, from + len(secret), true
 }
 
-// label is the beginning of what stands in the place of a secret.
-var label = regexp.MustCompile(`^\[redacted\b`)
+// label is the beginning of what stands in the place of a secret, or of an
+// address.
+var label = regexp.MustCompile(`^\[(?:redacted\b|(?:email|phone)(?:-\d+-[b-z]{8})?\])`)
 
 // places finds where forms may begin, in the order of the text.
 type places struct {

@@ -18,8 +18,10 @@ func embeddingsOf(endpoint llm.Embedder, model string, log *slog.Logger) *search
 	return &search.Embeddings{Embedder: redacted{endpoint, log}, Model: model, Log: log}
 }
 
-// redacted is an Embedder that gets no passwords, keys and card numbers: it
-// takes them out before anything is cut, as half a key is not recognised.
+// redacted is an Embedder that gets no passwords, keys, card numbers, e-mail
+// addresses and telephone numbers: it takes them out before anything is cut, as
+// half a key is not recognised. The same text is the same each time it is sent,
+// so that its vector is.
 type redacted struct {
 	llm.Embedder
 	log *slog.Logger
@@ -30,13 +32,13 @@ func (r redacted) Embed(ctx context.Context, model string, texts []string) ([][]
 	clean, hidden := make([]string, len(texts)), map[string]int{}
 	for i, text := range texts {
 		var counts map[string]int
-		clean[i], counts = redact.Text(text)
+		clean[i], counts = redact.Anonymous(redact.Visible(text))
 		for what, n := range counts {
 			hidden[what] += n
 		}
 	}
 	if len(hidden) > 0 {
-		r.log.InfoContext(ctx, "secrets taken out of what is embedded", "operation", "embed", "texts", len(texts), "redacted", hidden)
+		r.log.InfoContext(ctx, "secrets and addresses taken out of what is embedded", "operation", "embed", "texts", len(texts), "redacted", hidden)
 	}
 	return r.Embedder.Embed(ctx, model, clean)
 }

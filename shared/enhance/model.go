@@ -35,10 +35,10 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanLLMCall)
 	defer span.End()
 
-	hide := &hider{found: map[string]int{}}
+	hide := newHider()
 	request := prompt.Build(prompt.Input{Ticket: hide.ticket(t), Bundle: hide.bundle(b), Settings: c.tenant.Settings, Schema: receipts.Schema(), Nonce: rand.Text()})
 	request.User = hide.text(request.User) // once more: what only the whole shows
-	hidden := hide.found
+	hidden := hide.counts()
 	if err := e.noForeign(ctx, ev, "the prompt", request.System, request.User); err != nil {
 		return draft{}, err
 	}
@@ -54,7 +54,7 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 		d.missing = unanswered(err)
 		return d, nil
 	}
-	parsed, err := receipts.Parse(reply.Text)
+	parsed, err := receipts.Parse(hide.restore(reply.Text)) // no value needs escaping in JSON
 	if err != nil {
 		d.missing = note.Unsupported
 		return d, nil

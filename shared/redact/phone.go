@@ -16,7 +16,7 @@ const (
 const (
 	gap = `[ \x{a0}\x{202f}]`
 	// over ends a number: no word, fraction, version, time or longer number goes on.
-	over = `(?:$|[^\p{L}\p{N}_.:,@%-]|[.:,-](?:$|\P{N}))`
+	over = `(?:$|[^\p{L}\p{N}_.:,@%-]|[.:,](?:$|\P{N})|-(?:$|[^\p{L}\p{N}]))`
 )
 
 // number is a pattern whose first group is a telephone number, and how many
@@ -34,10 +34,10 @@ func like(pattern string, least, most int) number {
 // written in.
 var numbers = []number{
 	// +49 (0)30 1234-567, +1-555-234-5678
-	like(`\+`+gap+`?[1-9](?:(?:`+gap+`?[/()–-]{0,2}`+gap+`?)\d){7,14}`, 8, 15),
+	like(`\+[1-9](?:(?:`+gap+`?[/()–-]{0,2}`+gap+`?)\d){7,14}`, 8, 15),
 	like(`\+[1-9]\d{0,3}(?:\.\d{2,8}){2,5}`, 8, 15), // +49.30.1234567
 	// 0049 30 1234567
-	like(`00[1-9]\d{0,2}(?:[ /()\x{a0}-]{1,3}\d{2,10}){1,5}`, 10, 15),
+	like(`00[1-9]\d{0,2}(?:(?:`+gap+`|[/-]|`+gap+`?\(0?\)`+gap+`?)\d{2,10}){1,5}`, 10, 15),
 	// (030) 1234-567, (555) 234-5678
 	like(`\(0?\d{2,4}\)`+gap+`?[/-]?`+gap+`?\d{2,8}(?:(?:`+gap+`|-)\d{2,6}){0,3}`, 8, 12),
 	// 1-800-234-5678, 555.234.5678, 555 234 5678

@@ -22,6 +22,8 @@ var identifiers = []struct {
 	{"hardware addresses", regexp.MustCompile(`(?i)\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b`)},
 	{"GUIDs", regexp.MustCompile(`(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b`)},
 	{"error codes", regexp.MustCompile(`(?i)\b0x[0-9a-f]{2,16}\b|\b[A-Z]{2,8}-?\d{3,}\b`)},
+	{"product ids", regexp.MustCompile(`\b\d{5}-\d{5}-\d{5}-[A-Z]{5}\b`)},
+	{"offsets in a stack", regexp.MustCompile(`\b0x[0-9a-f]+ \+ \d+(?: \d+)?`)},
 	{"dates", regexp.MustCompile(`\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b`)},
 	{"ticket and bug numbers", regexp.MustCompile(`(?i)(?:#|\b(?:bug|ticket|case|issue|question|questions/|id=)[ /]?#?)\d{3,}\b`)},
 	{"prices and amounts", regexp.MustCompile(`[$€£] ?\d[\d.,]*|\b\d[\d.,]* ?(?:€|EUR|USD|GB|MB|KB|ms|%)`)},

@@ -24,7 +24,8 @@ func main() {
 	if *show {
 		detail = os.Stdout
 	}
-	if !masking(os.Stdout, detail, texts) {
+	masked, suspected := masking(os.Stdout, detail, texts), suspecting(os.Stdout, detail, texts)
+	if !masked || !suspected {
 		os.Exit(1)
 	}
 }

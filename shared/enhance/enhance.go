@@ -126,9 +126,12 @@ func (e *Enhancer) write(ctx context.Context, c client, ev ticket.Event, b note.
 	if b.Bundle, err = e.gather(ctx, c, ev, b.Ticket); err != nil {
 		return err
 	}
-	d, err := e.ask(ctx, c, ev, b.Ticket, b.Bundle)
-	if err != nil {
-		return err
+	d := draft{missing: note.Suspected}
+	if b.Suspect = e.suspect(ctx, b.Ticket); !b.Suspect {
+		if d, err = e.ask(ctx, c, ev, b.Ticket, b.Bundle); err != nil {
+			return err
+		}
+		b.Suspect = len(b.Bundle.Withheld) > 0
 	}
 	b.Checked, b.Model, b.Missing = d.checked, d.model, d.missing
 	b.Marker, b.Now, b.Language = ev.Ref.Marker(), e.Now(), c.tenant.Settings.Language
@@ -253,7 +256,8 @@ func (e *Enhancer) gather(ctx context.Context, c client, ev ticket.Event, t tick
 	for _, g := range b.Gaps {
 		e.Log.WarnContext(ctx, "evidence source failed", "operation", "gather", "source", g.Source, "error", g.Reason)
 	}
-	return e.withoutDecoys(ctx, ev, b)
+	b, err := e.withoutDecoys(ctx, ev, b)
+	return e.withhold(ctx, b), err
 }
 
 // post commits that a note is about to be written, then writes it. Whoever

@@ -68,6 +68,9 @@ type Bundle struct {
 	Items []Item                   `json:"items"`
 	Gaps  []Gap                    `json:"gaps,omitempty"`
 	Took  map[string]time.Duration `json:"took_ns"` // by source
+	// Withheld names items whose text is addressed to AI or to operators: no text
+	// of theirs is here.
+	Withheld []Item `json:"withheld,omitempty"`
 }
 
 // Of gives the items of one kind, best first.

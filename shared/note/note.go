@@ -24,6 +24,7 @@ var reasons = map[Missing]string{
 	Empty:       "the language model gave no answer",
 	Unsupported: "the language model's answer had no claim that the evidence supports",
 	OverBudget:  "the language model's budget is used up",
+	Suspected:   "the ticket has text addressed to AI or operators, so the language model was not asked",
 }
 
 // MaxWords is how many visible words a note has at most (story 2.9).
@@ -67,6 +68,7 @@ const (
 	Empty       Missing = "empty"       // it answered without text
 	Unsupported Missing = "unsupported" // no claim of its answer has a receipt
 	OverBudget  Missing = "over_budget" // the tenant's budget is used up
+	Suspected   Missing = "suspected"   // the ticket has text addressed to AI or operators
 )
 
 // section is one heading of the note and its bullets, as Markdown.

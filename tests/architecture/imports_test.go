@@ -30,7 +30,7 @@ var homes = map[string]layer{
 	"tenant": vocabulary, "ticket": vocabulary, "integration": vocabulary, "secret": vocabulary, "metric": vocabulary,
 	"audit":     vocabulary,
 	"ticketing": port, "evidence": port, "llm": port, "queue": port,
-	"webhook": story, "enhance": story, "retrieval": story, "prompt": story, "receipts": story, "redact": story, "note": story,
+	"webhook": story, "enhance": story, "retrieval": story, "prompt": story, "receipts": story, "redact": story, "note": story, "suspicion": story,
 	"canary": story, "doctor": story, "ownership": story, "evaluate": story, "preview": story,
 	"catalogue": story, "admin": story, "cli": story, "operator": story,
 	"postgres": adapter, "valkey": adapter, "keyset": adapter, "secretsmanager": adapter, "kms": adapter, "lambda": adapter,
@@ -55,7 +55,7 @@ var may = map[layer][]layer{
 // edges are the imports that are allowed besides, one by one.
 var edges = map[string][]string{
 	"shared/note":            {"shared/receipts"},
-	"shared/enhance":         {"shared/prompt", "shared/receipts", "shared/note", "shared/redact", "shared/canary", "shared/ownership"},
+	"shared/enhance":         {"shared/prompt", "shared/receipts", "shared/note", "shared/redact", "shared/suspicion", "shared/canary", "shared/ownership"},
 	"shared/catalogue":       {"shared/canary", "shared/ownership"},
 	"shared/admin":           {"shared/enhance", "shared/catalogue"},
 	"shared/preview":         {"shared/retrieval", "shared/redact"},

@@ -59,7 +59,7 @@ func (e *Enhancer) ask(ctx context.Context, c client, ev ticket.Event, t ticket.
 		d.missing = note.Unsupported
 		return d, nil
 	}
-	d.checked = receipts.Check(parsed, b, vouching(t))
+	d.checked = receipts.Check(unechoed(parsed, request.System), b, vouching(t))
 	if d.checked.Sourced == 0 {
 		d.missing = note.Unsupported
 	}

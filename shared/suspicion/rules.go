@@ -29,9 +29,10 @@ func (r rule) withCased(words ...string) rule { r.cased = words; return r }
 func (r rule) onLines() rule                  { r.lines = true; return r }
 
 // override is the order, in one language, to forget the orders given before:
-// verb, which ones, noun; or these before the verb.
+// verb, which ones, noun, in any order of these that languages have.
 func override(verbs, which, nouns string, needs ...string) rule {
-	return like("override", needs, `(?:`+verbs+`)`+near+`(?:`+which+`)`+near+`(?:`+nouns+`)|(?:`+which+`)`+near+`(?:`+nouns+`)`+near+`(?:`+verbs+`)`)
+	verbs, which, nouns = `(?:`+verbs+`)`, `(?:`+which+`)`, `(?:`+nouns+`)`
+	return like("override", needs, verbs+near+which+near+nouns+`|`+verbs+near+nouns+near+which+`|`+which+near+nouns+near+verbs)
 }
 
 // machine is how a machine is called. The short names are no words in capitals
@@ -76,9 +77,9 @@ var rules = []rule{
 	like("probe", []string{"tenant", "client", "customer"}, `\b(?:list|show|reveal|print|include|repeat|give|quote|leak|dump|copy|tell)\b`+near+`\b(?:other|another|different|all|every) (?:tenant|client|customer|compan)\w*['’]?s? (?:ticket|data|password|credential|record|secret|note|incident)`),
 
 	like("role tag", []string{"<|", "[inst", "<<sys", "[/inst"}, `<\|? ?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id|end_header_id|begin_of_text) ?\|>|\[/?INST\]|<</?SYS>>`),
-	like("role tag", []string{"system", "assistant", "instruction", "developer"}, `</?(?:system|assistant|system_prompt|instructions?|developer|tool_call|function_calls?)>|^#{1,4} ?(?:system|assistant|new instructions?|instructions?) ?:|\[(?:system|assistant|developer)\](?: ?\(|:)|["']role["'] ?: ?["'](?:system|assistant|developer)|^["'> ]*(?:assistant|developer) ?: |^["'> ]*system ?: ?(?:you|ignore|from now|always|respond|reply|override|new|the (?:assistant|model|note)|all|disregard|do not|add|write|end)`).onLines(),
+	like("role tag", []string{"system", "assistant", "instruction", "developer"}, `</?(?:system|assistant|system_prompt|instructions?|developer|tool_call|function_calls?)>|#{2,4} ?(?:system|assistant|new instructions?|instructions?) ?:|\[(?:system|assistant|developer)\](?: ?\(|:)|["']role["'] ?: ?["'](?:system|assistant|developer)|^["'> ]*(?:assistant|developer) ?: |\b(?:assistant|ai|bot) ?: ?(?:understood|sure|of course|certainly|yes|okay|i will|i'll|here)\b|\bsystem ?: ?(?:you (?:must|are|will|have|shall|should|may|can)\b|ignore|from now|always|respond|reply|override|new (?:instruction|rule|polic)|the (?:assistant|model|note)\b|disregard|do not)`).onLines(),
 	like("fence", []string{"===", "end of", "begin ", "start of"}, `={3,} ?(?:end of )?(?:ticket|evidence|system|article|user|instructions?|data)\b|\b(?:end of|begin|start of) (?:the )?(?:system|user|assistant|untrusted|quoted|ticket|evidence) (?:prompt|data|message|input|text|content|section|block)`).onLines(),
-	like("fence", []string{"past ticket", "] article", "] system"}, `^ ?\[[TAS]\d{1,2}\] ?(?:possibly related )?(?:past ticket|article|system) `).onLines(),
+	like("fence", []string{"past ticket", "] article", "] system"}, `\[[TAS]\d{1,2}\] ?(?:possibly related )?(?:past ticket|article|system) `).onLines(),
 	like("answer's form", []string{"similar_tickets", "recommended_next_steps", "relevant_documentation", "system_information", "evidence", "tool_calls", "function_call"},
 		`similar_tickets|recommended_next_steps|relevant_documentation|system_information|["'][ ,:{]{0,6}evidence["'] ?: ?\[|["'](?:tool_calls|function_call)["'] ?:`),
 	like("comment", []string{"<!--"}, `<!--[^>]{0,300}\b(?:(?-i:AI|LLM)\b|assistant|language model|technician|chatbot|operator)`),

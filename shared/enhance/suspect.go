@@ -7,6 +7,7 @@ import (
 
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/receipts"
+	"github.com/deskhand/deskhand/shared/redact"
 	"github.com/deskhand/deskhand/shared/suspicion"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
@@ -55,16 +56,15 @@ var plainRef = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}$`)
 // own, as whoever wrote the ticket may be a stranger.
 func vouching(t ticket.Ticket) ticket.Ticket {
 	only := func(s string) string {
-		hide := newHider()
-		return strings.Join(names.FindAllString(placed.ReplaceAllString(hide.text(links.ReplaceAllString(s, " ")), " "), -1), " | ")
+		s, _ = redact.Anonymous(redact.Visible(links.ReplaceAllString(s, " ")))
+		return strings.Join(names.FindAllString(s, -1), " | ")
 	}
 	t.Subject, t.Description = only(t.Subject), only(t.Description)
 	return t
 }
 
 var (
-	links  = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+|\\\\\S+|\bdh-[0-9a-f]{16}\b`) // and markers of notes
-	placed = regexp.MustCompile(`\[[a-z0-9 -]{1,40}\]`)                                                      // what package redact puts in
+	links = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+|\\\\\S+|\bdh-[0-9a-f]{16}\b`) // and markers of notes
 	// names have a digit, or parts: "pr-07", "srv.acme.local", "0x709".
 	names = regexp.MustCompile(`[\p{L}\p{N}#]*(?:[\p{N}]|[._:\\-][\p{L}\p{N}])[\p{L}\p{N}._:\\%-]*`)
 )

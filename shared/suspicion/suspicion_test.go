@@ -157,3 +157,11 @@ func FuzzRule(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkRule(b *testing.B) {
+	s := strings.Repeat("The printer pr-07 (10.4.0.17) prints garbage since Monday, error 0x709. Please add a note when the system runs; do not reset it.\n", 20)
+	b.SetBytes(int64(len(s)))
+	for b.Loop() {
+		suspicion.Rule(s)
+	}
+}

@@ -34,8 +34,9 @@ localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in co
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
 	@.ci/test-containers
 
-eval: ## Measure retrieval on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+eval: ## Measure retrieval and the filters on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
 	@$(GO) run ./cmd/deskhand eval retrieval --data "$${EVAL_DATA:-../shared/data}" --baseline tests/evals/baseline.json --floors tests/evals/floors.json $(ARGS)
+	@$(GO) run ./tests/filters --data "$${EVAL_DATA:-../shared/data}" 1>&2
 
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
 	@$(GO) run ./tests/load $(BENCH_ARGS)

@@ -92,7 +92,7 @@ var disguises = map[string]func(string) string{
 		return base64.URLEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(s))))
 	},
 	"hexadecimal": func(s string) string { return hex.EncodeToString([]byte(s)) },
-	"percent":     func(s string) string { return url.PathEscape(s) },
+	"percent":     url.PathEscape,
 	"rot13": func(s string) string {
 		return strings.Map(func(r rune) rune {
 			switch {

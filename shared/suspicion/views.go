@@ -3,7 +3,6 @@ package suspicion
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/net/html"
 	"golang.org/x/text/unicode/norm"
 )
 

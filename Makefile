@@ -34,8 +34,9 @@ localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in co
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
 	@.ci/test-containers
 
-eval: ## Measure retrieval, and what is taken for noise, on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+eval: ## Measure retrieval, the filters, and what is taken for noise, on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
 	@$(GO) run ./cmd/deskhand eval retrieval --data "$${EVAL_DATA:-../shared/data}" --baseline tests/evals/baseline.json --floors tests/evals/floors.json $(ARGS)
+	@$(GO) run ./tests/filters --data "$${EVAL_DATA:-../shared/data}" 1>&2
 	@set -o pipefail; $(GO) test ./shared/ticket -run TestRealTicketsAreNotTakenForNoise -count=1 -v -args -data "$$(realpath "$${EVAL_DATA:-../shared/data}")" | grep 'noise:\|^ok\|FAIL'
 
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/deskhand/deskhand/shared/redact"
 )
 
 // identifier is what can be true or false of one particular thing, and must not
@@ -99,8 +101,8 @@ var (
 	shouted = regexp.MustCompile(`\b(?:[A-Z]{2,}(?:[-_][A-Z]{2,})+|[A-Z0-9]{16,})\b`)
 )
 
-// identifiers gives what a claim names: in typed what is typed or opened (URLs,
-// commands, paths); in named the hosts, domains and files, addresses, numbers of
+// identifiers gives what a claim names: in typed what is typed, dialled or opened
+// (URLs, commands, paths, telephone numbers); in named the hosts, domains and files, addresses, numbers of
 // tickets and articles, error codes, versions, dates, and what stands in
 // backticks. raw is the claim before its marks went.
 func identifiers(text, raw string) (typed, named []identifier) {
@@ -112,6 +114,9 @@ func identifiers(text, raw string) (typed, named []identifier) {
 		})
 	}
 	named = addresses(claim)
+	for _, s := range redact.Phones(normal(text)) {
+		typed = appendNamed(typed, s)
+	}
 	take(&typed, url)
 	claim, days := dates(claim)
 	named = append(named, days...)

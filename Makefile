@@ -34,8 +34,9 @@ localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in co
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
 	@.ci/test-containers
 
-eval: ## Measure retrieval, and what is taken for noise, on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+eval: ## Measure retrieval, the filters, and what is taken for noise, on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
 	@$(GO) run ./cmd/deskhand eval retrieval --data "$${EVAL_DATA:-../shared/data}" --baseline tests/evals/baseline.json --floors tests/evals/floors.json $(ARGS)
+	@$(GO) run ./tests/filters --data "$${EVAL_DATA:-../shared/data}" 1>&2
 	@set -o pipefail; $(GO) test ./shared/ticket -run TestRealTicketsAreNotTakenForNoise -count=1 -v -args -data "$$(realpath "$${EVAL_DATA:-../shared/data}")" | grep 'noise:\|^ok\|FAIL'
 
 bench: ## Measure the accept path, webhook to note, and the functions' start (BENCH_ARGS=--quick: CI's ratios)
@@ -61,11 +62,16 @@ restore-drill: ## Dump, destroy, restore, compare every row, smoke: the commands
 generate: ## Write the generated files again
 	@$(GO) run ./cmd/deskhand docs > docs/configuration.md
 	@$(GO) run ./tests/cost > .cost.md && mv .cost.md docs/cost.md
+	@$(GO) run ./tests/gallery
 	@$(GO) test ./shared/prompt ./shared/note ./shared/admin ./shared/audit ./shared/preview/page -run Golden -update > /dev/null && echo "generated files are written"
+
+gallery: ## Write docs/gallery again: notes of many situations, and a page that shows them as a technician sees them
+	@$(GO) run ./tests/gallery
 
 verify: ## Prove the generated files fresh
 	@$(GO) run ./cmd/deskhand docs | diff docs/configuration.md - && echo "docs/configuration.md is fresh"
 	@$(GO) run ./tests/cost | diff docs/cost.md - && echo "docs/cost.md is fresh"
+	@$(GO) run ./tests/gallery --check && echo "docs/gallery is fresh"
 
 synth: bin/lambda ## Write the CloudFormation template of STAGE (default dev) to infra/cdk.out: no account, no npm
 	@cd infra && CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage":"$(STAGE)"}' $(GO) run . && ls cdk.out/*.template.json
@@ -104,4 +110,4 @@ fuzz: ## Fuzz every parser for FUZZTIME (default 5s) each
 clean: ## Remove the local data and everything built
 	@rm -rf "$$(readlink -f .local/postgres || echo .local)" .local bin coverage.out infra/cdk.out infra/node_modules && echo "removed .local, bin"
 
-.PHONY: help run dev smoke eval test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean
+.PHONY: help run dev smoke eval gallery test sqs-test lambda-test localstack-test test-containers bench security long ci lint restore-drill generate verify synth infra-test bootstrap deploy diff destroy build fuzz clean

@@ -33,11 +33,13 @@ var routes = []struct{ path, function string }{
 	{"/webhook/{tool}/{connection}/closed", "webhook"},
 	{"/healthz", "webhook"},
 	{"/api/{proxy+}", "admin"},
+	{"/feedback/{token}", "admin"},
 }
 
-// accessLog is a line of the access log: no body, no header, no query.
+// accessLog is a line of the access log: no body, no header, no query, and of the
+// path only the route, for the links at a note's foot are secrets.
 const accessLog = `{"requestId":"$context.requestId","time":"$context.requestTime","ip":"$context.identity.sourceIp","method":"$context.httpMethod",` +
-	`"route":"$context.resourcePath","path":"$context.path","status":"$context.status","bytes":"$context.responseLength",` +
+	`"route":"$context.resourcePath","status":"$context.status","bytes":"$context.responseLength",` +
 	`"latency":"$context.responseLatency","integrationStatus":"$context.integration.status","integrationLatency":"$context.integration.latency",` +
 	`"error":"$context.error.message","waf":"$context.waf.status"}`
 
@@ -65,8 +67,9 @@ func NewAPI(stack awscdk.Stack, stage Stage, f *Functions) *API {
 	for _, r := range routes {
 		a.route(r.path, f.All[r.function])
 	}
+	f.reachedAt(a.url(stage))
 	accept(a.Rest, "APIG2", "Bodies are validated by the function, after their signature: nothing may change or refuse them before")
-	accept(a.Rest, "APIG4", "Webhooks carry signatures, the admin API bearer tokens: the functions check both, in every host")
+	accept(a.Rest, "APIG4", "Webhooks and the links of notes carry signatures, the admin API bearer tokens: the functions check both, in every host")
 	accept(a.Rest, "COG4", "Callers are ticketing tools and operators with tokens, no users of a Cognito pool")
 	accept(a.Rest, "IAM4", "The role that API Gateway logs with, as AWS prescribes it for the account",
 		"Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
@@ -86,6 +89,15 @@ func (a *API) route(path string, to awslambda.Function) {
 		at = next
 	}
 	at.AddMethod(jsii.String("ANY"), awsapigateway.NewLambdaIntegration(to, &awsapigateway.LambdaIntegrationOptions{AllowTestInvoke: jsii.Bool(false)}), nil)
+}
+
+// url is where browsers reach the API. It names no part of the API that waits for
+// the functions, so that these can have it.
+func (a *API) url(stage Stage) *string {
+	if stage.Domain != "" {
+		return jsii.String("https://" + stage.Domain)
+	}
+	return jsii.String("https://" + *a.Rest.RestApiId() + ".execute-api." + stage.Region + ".amazonaws.com/v1")
 }
 
 func (a *API) outputs(stack awscdk.Stack, stage Stage) {

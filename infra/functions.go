@@ -43,6 +43,7 @@ type Functions struct {
 	All map[string]awslambda.Function
 
 	scope       constructs.Construct
+	address     *string // PUBLIC_URL; nil before there is an API
 	certificate awslambda.LayerVersion
 	stage       Stage
 	network     *Network
@@ -119,6 +120,10 @@ func (f *Functions) list() []function {
 	model := with(serving, "SECRETS", d.Application.SecretArn(), d.Model.SecretArn())
 	// admin_user alone administers: nothing that faces the internet or a tool has it.
 	desk := with(with(serving, "DATABASE_ADMIN_URL", d.postgresURL()), "DATABASE_ADMIN_SECRET", d.AdminUser.SecretArn())
+	noting := model
+	if f.address != nil {
+		noting = with(model, publicURL, f.address)
+	}
 	secrets, asking := f.read(d.Application, d.AppUser, d.CacheUser), f.read(d.Application, d.AppUser, d.CacheUser, d.Model)
 	receive := []string{"ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes", "SendMessage"}
 	return []function{
@@ -127,7 +132,7 @@ func (f *Functions) list() []function {
 			may: append(slices.Clone(secrets), f.seal("Decrypt"), on([]string{"SendMessage"}, q.Enhancement, q.Catalogue)),
 		},
 		{
-			name: "enhance", timeout: enhanceLimit, memory: 1024, concurrency: c.Enhance, open: true, env: model,
+			name: "enhance", timeout: enhanceLimit, memory: 1024, concurrency: c.Enhance, open: true, env: noting,
 			may: append(slices.Clone(asking), f.seal("Decrypt"),
 				on(receive, q.Enhancement), on([]string{"SendMessage"}, q.EnhancementDead)),
 		},
@@ -150,6 +155,17 @@ func (f *Functions) list() []function {
 			},
 			may: append(append(f.read(d.Application, d.AppUser, d.AdminUser, d.Owner), f.write(d.Application)...), f.seal("Decrypt", "Encrypt")),
 		},
+	}
+}
+
+// publicURL is the variable that the links at a note's foot begin with.
+const publicURL = "PUBLIC_URL"
+
+// reachedAt says where browsers reach the installation, where the stage does not.
+func (f *Functions) reachedAt(url *string) {
+	if f.stage.Environment[publicURL] == "" {
+		f.address = url
+		f.All["enhance"].AddEnvironment(jsii.String(publicURL), url, nil)
 	}
 }
 

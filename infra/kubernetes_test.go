@@ -432,7 +432,7 @@ func TestTheNetworkIsClosedButForWhatIsNeeded(t *testing.T) {
 				`]}],"podSelector":{"matchLabels":{"app.kubernetes.io/part-of":"deskhand"}},"policyTypes":["Egress"]}`,
 			"outside": `{"egress":[{"ports":[` + tcp("443") + `],"to":[{"ipBlock":{"cidr":"0.0.0.0/0","except":["169.254.0.0/16"]}}]}],` +
 				`"podSelector":{"matchExpressions":[{"key":"app.kubernetes.io/name","operator":"In","values":["enhance","catalogue","admin"]}]},"policyTypes":["Egress"]}`,
-			"webhooks":     `{"ingress":[{"from":[` + ingress + `],"ports":[` + tcp("8080") + `]}],"podSelector":{"matchLabels":{"app.kubernetes.io/name":"webhook"}},"policyTypes":["Ingress"]}`,
+			"webhooks":     `{"ingress":[{"from":[` + ingress + `],"ports":[` + tcp("8080") + `]}],"podSelector":{"matchExpressions":[{"key":"app.kubernetes.io/name","operator":"In","values":["webhook","admin"]}]},"policyTypes":["Ingress"]}`,
 			"certificates": `{"ingress":[{"from":[` + ingress + `],"ports":[` + tcp("8089") + `]}],"podSelector":{"matchLabels":{"acme.cert-manager.io/http01-solver":"true"}},"policyTypes":["Ingress"]}`,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -467,7 +467,17 @@ func TestSelectorsFindTheirPods(t *testing.T) {
 				t.Errorf("%s: each apply would undo its scale", h.id)
 			}
 		}
-		m.objects["Service webhook"].want(t, map[string]any{"spec.selector": map[string]any{"app.kubernetes.io/name": "webhook"}, "spec.type": nil})
+		for _, name := range []string{"webhook", "admin"} {
+			m.objects["Service "+name].want(t, map[string]any{"spec.selector": map[string]any{"app.kubernetes.io/name": name}, "spec.type": nil})
+		}
+		var led []string
+		for _, one := range m.objects["Ingress webhook"].get("spec.rules").([]any)[0].(map[string]any)["http"].(map[string]any)["paths"].([]any) {
+			path := resource{Properties: one.(map[string]any)}
+			led = append(led, path.text("path")+" "+path.text("backend.service.name"))
+		}
+		if diff := cmp.Diff([]string{"/webhook webhook", "/feedback admin"}, led); diff != "" {
+			t.Errorf("the ingress leads elsewhere:\n%s", diff)
+		}
 	})
 }
 

@@ -140,6 +140,7 @@ func (s *stack) serveLambda(ctx context.Context) error {
 	front := http.NewServeMux()
 	front.Handle("/webhook/", lambdaruntime.Gateway{Function: s.deployed["webhook"], Binary: []string{"*/*"}})
 	front.Handle("/api/", lambdaruntime.Gateway{Function: s.deployed["admin"]})
+	front.Handle("/feedback/", lambdaruntime.Gateway{Function: s.deployed["admin"]})
 	front.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {}) // the stack's own: functions have none
 	listener, err := listen(s.cfg.Addr)
 	if err != nil {

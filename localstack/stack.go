@@ -182,7 +182,7 @@ func (s *stack) model(context.Context) error {
 // product makes the parts of the product. Its log goes to a file, so that the
 // terminal shows where things are.
 func (s *stack) product(ctx context.Context) (err error) {
-	s.cfg.Addr = s.options.Addr
+	s.cfg.Addr, s.cfg.PublicURL = s.options.Addr, "http://"+s.options.Addr
 	path := cmp.Or(s.options.Log, filepath.Join(s.options.Dir, "log.jsonl"))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -269,7 +269,7 @@ func (s *stack) environment() map[string]string {
 	c := s.cfg
 	env := map[string]string{
 		"DATABASE_URL": c.DatabaseURL.Reveal(), "DATABASE_QUEUE_URL": c.DatabaseQueueURL.Reveal(), "REDIS_URL": c.RedisURL.Reveal(),
-		"SEALING_KEY": c.SealingKey.Reveal(), "HTTP_ADDR": c.Addr,
+		"SEALING_KEY": c.SealingKey.Reveal(), "HTTP_ADDR": c.Addr, "PUBLIC_URL": c.PublicURL,
 		"OPENAI_BASE_URL": c.OpenAIBaseURL, "OPENAI_API_KEY": c.OpenAIKey.Reveal(), "OPENAI_MODEL": c.OpenAIModel,
 		"EMBEDDING_MODEL": c.EmbeddingModel, "MODEL_PRICES": c.ModelPrices,
 	}

@@ -70,7 +70,7 @@ func (s *stack) openDesk(c demo.Client, addr string) (*desk, error) {
 		return d, nil
 	}
 	hook := "http://" + s.cfg.Addr + "/webhook/servicedesk/" + string(c.ID)
-	d.fake.SetWebhook(servicedeskplusfake.Webhook{URL: hook, ResolvedURL: hook + "/resolved", Secret: secret.New(s.keys.Signing)})
+	d.fake.SetWebhook(servicedeskplusfake.Webhook{URL: hook, ResolvedURL: hook + "/resolved", Updates: true, Secret: secret.New(s.keys.Signing)})
 	s.serveHTTP(listener, d.saved())
 	s.stops = append(s.stops, func() {
 		d.fake.Close()

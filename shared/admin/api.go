@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/deskhand/deskhand/shared/admin/access"
+	"github.com/deskhand/deskhand/shared/feedback"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -22,7 +23,10 @@ import (
 type API struct {
 	Office *Office
 	SignIn func(*http.Request) (access.Principal, error) // access.Gate
-	Log    *slog.Logger
+	// Feedback serves feedback.Path, and is the only thing that needs no sign-in: the
+	// link itself is what allows it. nil: there is none.
+	Feedback http.Handler
+	Log      *slog.Logger
 }
 
 // call is one request of a caller who signed in and whose role is high enough.
@@ -39,12 +43,15 @@ type answer struct {
 	version int
 }
 
-// Handler is the whole API. It takes nothing from who did not sign in: what is
-// not in Routes is 401 for them too.
+// Handler is the whole API. But for Feedback it takes nothing from who did not sign
+// in: what is not in Routes is 401 for them too.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range Routes {
 		mux.Handle(route.Method+" "+Base+route.Path, a.serve(route))
+	}
+	if a.Feedback != nil {
+		mux.Handle(feedback.Path, a.Feedback)
 	}
 	// Signed in, but no such path or method. The mux's own answers would be no
 	// problem documents.

@@ -3,12 +3,14 @@ package admin_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/admin"
 	"github.com/deskhand/deskhand/shared/admin/access"
+	"github.com/deskhand/deskhand/shared/feedback"
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
@@ -91,6 +93,39 @@ func (w *world) walk(t *testing.T, route admin.Route, token, id, connection stri
 	t.Helper()
 	path := strings.NewReplacer("{tenant}", id, "{connection}", connection, "{token}", "nothing00").Replace(route.Path)
 	return w.call(t, token, route.Method+" "+path, bodies[route.Name], "If-Match", `"1"`)
+}
+
+// TestFeedbackAloneNeedsNoSignIn asks for every route, and for paths near those of
+// the links, as nobody and as each role.
+func TestFeedbackAloneNeedsNoSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	status := func(method, path, token string) int {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		recorder := httptest.NewRecorder()
+		w.handler.ServeHTTP(recorder, r)
+		return recorder.Code
+	}
+	for _, token := range []string{"", w.token(t, access.Viewer, "acme"), w.token(t, access.Admin)} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
+			if got := status(method, feedback.Path+"x", token); got != http.StatusTeapot {
+				t.Errorf("%s of a link: %d", method, got)
+			}
+			for _, path := range []string{"/", "/feedbac", "/feedbackx", "/Feedback/x", admin.Base + "/feedback/x", admin.Base + "/tenants/feedback/"} {
+				if got := status(method, path, token); got == http.StatusTeapot || token == "" && got != http.StatusUnauthorized {
+					t.Errorf("%s %s: %d", method, path, got)
+				}
+			}
+		}
+	}
+	for _, route := range admin.Routes {
+		if got := w.walk(t, route, "", "acme", "acme"); got.status != http.StatusUnauthorized {
+			t.Errorf("%s without sign-in: %d", route.Name, got.status)
+		}
+	}
 }
 
 // Who may not know a tenant gets for it, to the letter, what they get for one

@@ -99,7 +99,7 @@ func newWorld(t *testing.T) *world {
 		},
 	}
 	w.gate = &access.Gate{Token: tokens.SignIn}
-	w.handler = (&admin.API{Office: w.office, SignIn: w.gate.SignIn, Log: log}).Handler()
+	w.handler = (&admin.API{Office: w.office, SignIn: w.gate.SignIn, Log: log, Feedback: http.HandlerFunc(voted)}).Handler()
 	for _, id := range []tenant.ID{"acme", "globex"} {
 		if _, err := w.office.EnsureTenant(t.Context(), root, id, func(tn *tenant.Tenant) { tn.Name = string(id) }); err != nil {
 			t.Fatal(err)
@@ -116,6 +116,9 @@ func newWorld(t *testing.T) *world {
 	}
 	return w
 }
+
+// voted stands for the page behind the links of notes.
+func voted(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }
 
 // root is who may do everything.
 var root = admin.Caller{Principal: access.Principal{Name: "cli:root", All: access.Admin}, Need: access.Admin}

@@ -9,8 +9,11 @@ import (
 
 	"github.com/deskhand/deskhand/shared/admin"
 	"github.com/deskhand/deskhand/shared/admin/access"
+	"github.com/deskhand/deskhand/shared/feedback"
+	"github.com/deskhand/deskhand/shared/feedback/page"
 	"github.com/deskhand/deskhand/shared/host"
 	"github.com/deskhand/deskhand/shared/postgres/console"
+	votes "github.com/deskhand/deskhand/shared/postgres/feedback"
 	"github.com/deskhand/deskhand/shared/postgres/tenants"
 	"github.com/deskhand/deskhand/shared/postgres/unmapped"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -31,7 +34,23 @@ func (a *App) Admin() http.Handler {
 	gate.Failed = func(ctx context.Context, source string) (bool, time.Duration) {
 		return limiter.Allow(ctx, tenant.ID("sign-in/"+source), failedSignIns) // no tenant has a slash
 	}
-	return (&admin.API{Office: a.Office(), SignIn: gate.SignIn, Log: a.Log}).Handler()
+	return (&admin.API{Office: a.Office(), SignIn: gate.SignIn, Feedback: a.feedback(), Log: a.Log}).Handler()
+}
+
+// votesPerMinute is how often a source may follow links of notes: an office of
+// technicians is one.
+const votesPerMinute = 60
+
+// feedback is what the links at a note's foot lead to. It acts as app_user: who
+// has a link administers nothing.
+func (a *App) feedback() http.Handler {
+	limiter := a.cache.Limiter(votesPerMinute)
+	return &page.Page{
+		Keys: a.ballots, Store: votes.Store{DB: a.db}, Directory: a.watch.Current, Now: time.Now, Log: a.Log,
+		Limit: func(r *http.Request) (bool, time.Duration) {
+			return limiter.Allow(r.Context(), tenant.ID("feedback/"+access.Source(r.RemoteAddr)), votesPerMinute)
+		},
+	}
 }
 
 // errNoAdmin says what a process that administers lacks.
@@ -85,6 +104,8 @@ func (a *App) RunAdmin(ctx context.Context) error {
 func (a *App) everything() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", a.Webhook())
-	mux.Handle(admin.Base+"/", a.Admin())
+	desk := a.Admin()
+	mux.Handle(admin.Base+"/", desk)
+	mux.Handle(feedback.Path, desk)
 	return mux
 }

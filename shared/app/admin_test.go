@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,6 +124,52 @@ func TestAChangeIsEffectiveEverywhereWithinTenSeconds(t *testing.T) {
 		t.Fatalf("retire: %d %s", code, text)
 	}
 	until(t, 10*time.Second, "the end of the old secret", func() bool { return send(t, there, secret.New("signing-acme")) == http.StatusUnauthorized })
+}
+
+// TestLinksOfNotesLeadToTheirPageInEveryProcess signs a link in one process, and
+// follows it in another.
+func TestLinksOfNotesLeadToTheirPageInEveryProcess(t *testing.T) {
+	t.Parallel()
+	apps := instances(t, 2)
+	here, there := apps[0], apps[1]
+	if up, down := here.links("acme", "eaa78a6a-ad7b-8c8a-979a-1d8609752b89"); up != "" || down != "" {
+		t.Errorf("without PUBLIC_URL: %q, %q", up, down)
+	}
+	here.Config.PublicURL = "https://desk.example.com"
+	if err := there.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := here.db.Pool.Exec(t.Context(), `BEGIN; SET LOCAL app.tenant = 'acme'; INSERT INTO enhancement_history (tenant_id, job_id, tool, connection_id, ticket_id, kind, note, received_at)
+VALUES ('acme', 'eaa78a6a-ad7b-8c8a-979a-1d8609752b89', 'servicedesk_plus', 'acme', '7', 'created', 'A note', now()); COMMIT`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, _ := here.links("acme", "eaa78a6a-ad7b-8c8a-979a-1d8609752b89")
+	link, err := url.Parse(up)
+	if err != nil || link.Host != "desk.example.com" {
+		t.Fatal(up, err)
+	}
+	follow := func(h http.Handler, path string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w.Code
+	}
+	for name, h := range map[string]http.Handler{"admin": there.Admin(), "one process": there.everything()} {
+		if code := follow(h, link.Path); code != http.StatusOK {
+			t.Errorf("%s: %d", name, code)
+		}
+		if code := follow(h, link.Path+"x"); code != http.StatusNotFound {
+			t.Errorf("%s, forged: %d", name, code)
+		}
+	}
+	limited := there.feedback()
+	codes := map[int]int{}
+	for range votesPerMinute + 20 {
+		codes[follow(limited, "/feedback/x")]++
+	}
+	if codes[http.StatusTooManyRequests] == 0 || codes[http.StatusNotFound] < votesPerMinute/2 {
+		t.Errorf("answers to many forged links: %v", codes)
+	}
 }
 
 // send sends a webhook for a new ticket of acme, and gives the status.

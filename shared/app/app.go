@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,15 +22,18 @@ import (
 	"github.com/deskhand/deskhand/shared/egress"
 	"github.com/deskhand/deskhand/shared/enhance"
 	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/feedback"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/keyset"
 	"github.com/deskhand/deskhand/shared/llm"
 	"github.com/deskhand/deskhand/shared/llm/openai"
 	"github.com/deskhand/deskhand/shared/operator"
+	"github.com/deskhand/deskhand/shared/outcome"
 	"github.com/deskhand/deskhand/shared/ownership"
 	"github.com/deskhand/deskhand/shared/postgres"
 	"github.com/deskhand/deskhand/shared/postgres/budget"
 	"github.com/deskhand/deskhand/shared/postgres/canaries"
+	votes "github.com/deskhand/deskhand/shared/postgres/feedback"
 	"github.com/deskhand/deskhand/shared/postgres/inventory"
 	"github.com/deskhand/deskhand/shared/postgres/ledger"
 	"github.com/deskhand/deskhand/shared/postgres/search"
@@ -39,6 +43,7 @@ import (
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
+	"github.com/deskhand/deskhand/shared/tenant"
 	"github.com/deskhand/deskhand/shared/ticketing"
 	"github.com/deskhand/deskhand/shared/ticketing/servicedeskplus"
 	"github.com/deskhand/deskhand/shared/valkey"
@@ -76,6 +81,7 @@ type App struct {
 	adminDB    *postgres.DB  // as admin_user; nil without DATABASE_ADMIN_URL
 	pool       *pgxpool.Pool // of the queue on Postgres; nil on SQS
 	cache      *valkey.Client
+	ballots    feedback.Keys
 	watch      *tenants.Watch
 	enhancing  jobs
 	library    jobs
@@ -96,11 +102,12 @@ func New(ctx context.Context, cfg config.Config, tel telemetry.Telemetry) (*App,
 	if err := errors.Join(err, cfg.Check(), errPrices, Tools.Check()); err != nil {
 		return nil, err
 	}
-	box, err := keyset.Open(cfg.SealingKey)
-	if err != nil {
+	box, errBox := keyset.Open(cfg.SealingKey)
+	ballots, errBallots := keyset.Derive(cfg.SealingKey, "feedback links")
+	if err := cmp.Or(errBox, errBallots); err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, prices: prices, outcomes: &enhance.Outcomes{}, Actor: audit.System, Changes: tel.Log}
+	a := &App{Config: cfg, Telemetry: tel, Log: tel.Log, vault: kept, prices: prices, ballots: ballots, outcomes: &enhance.Outcomes{}, Actor: audit.System, Changes: tel.Log}
 	if a.db, err = postgres.OpenRotating(ctx, cfg.DatabaseURL.Reveal(), cfg.DatabaseConns, kept.credentials(cfg.DatabaseSecret)); err != nil {
 		return nil, err
 	}
@@ -166,6 +173,7 @@ func (a *App) enhancer() *enhance.Enhancer {
 		Reserve:   budget.Store{DB: a.db}.Reserve,
 		Whose:     canaries.Store{DB: a.db}.Whose,
 		Guard:     a.guard(),
+		Links:     a.links,
 	}
 }
 
@@ -183,6 +191,11 @@ func release() string {
 		}
 	}
 	return name
+}
+
+// links are those at the foot of a note.
+func (a *App) links(id tenant.ID, job string) (useful, useless string) {
+	return a.ballots.Links(a.Config.PublicURL, id, job, time.Now())
 }
 
 // guard holds tickets to the tenant of their event, for every story.
@@ -218,6 +231,7 @@ func (a *App) Catalogue() *catalogue.Catalogue {
 		Canary:    canaries.Store{DB: a.db}.Of,
 		Probe:     a.enhancer().Probe,
 		Learn:     a.search().Learn,
+		Compare:   outcome.Judge{Notes: votes.Store{DB: a.db}}.Resolved,
 		Policy:    queue.DefaultPolicy,
 		Now:       time.Now,
 		Log:       a.Log,
@@ -278,6 +292,6 @@ func (a *App) openModel() error {
 	if err != nil {
 		return err
 	}
-	a.model, a.embeddings = llm.Metered{Model: endpoint, Prices: a.prices}, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
+	a.model, a.embeddings = &llm.Breaker{Model: llm.Metered{Model: endpoint, Prices: a.prices}}, embeddingsOf(endpoint, cfg.EmbeddingModel, a.Log)
 	return nil
 }

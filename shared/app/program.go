@@ -11,6 +11,7 @@ import (
 	"github.com/deskhand/deskhand/shared/config"
 	"github.com/deskhand/deskhand/shared/doctor"
 	"github.com/deskhand/deskhand/shared/operator"
+	votes "github.com/deskhand/deskhand/shared/postgres/feedback"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/telemetry"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -97,6 +98,7 @@ func (a *App) desk() *operator.Desk {
 		Trail:     a.exportTrail,
 		Export:    a.export,
 		Erase:     a.erase,
+		Quality:   votes.Store{DB: a.db},
 		Queues:    map[string]operator.Queue{EnhancementQueue: a.enhancing, CatalogueQueue: a.library},
 		Office:    a.Office(),
 		Caller:    a.AtTheDesk(),

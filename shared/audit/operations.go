@@ -15,6 +15,7 @@ const (
 	EnhancementCompleted Operation = "enhancement_completed"
 	EnhancementFailed    Operation = "enhancement_failed"
 	EventDiscarded       Operation = "event_discarded"
+	FeedbackGiven        Operation = "feedback_given"
 	TenantAdded          Operation = "tenant_added"
 	TenantChanged        Operation = "tenant_changed"
 	TenantDisabled       Operation = "tenant_disabled"
@@ -52,6 +53,7 @@ var Operations = []Recorded{
 	{EnhancementCompleted, []Status{Success, Skipped, Shadow}, "the job is done; skipped: no note was needed; shadow: none may be written"},
 	{EnhancementFailed, []Status{Retry, Failure}, "another try is due, or it was the last"},
 	{EventDiscarded, []Status{Dropped}, "what the queue delivered was dropped: the ticket is gone, or is another tenant's by now"},
+	{FeedbackGiven, []Status{Success}, "somebody voted on a note by its link, or changed the vote; what they called wrong is not shown for the ticket again"},
 	{TenantAdded, []Status{Success}, "a tenant was added"},
 	{TenantChanged, []Status{Success}, "its name or settings changed"},
 	{TenantDisabled, []Status{Success}, "it is not served any more; its data stay"},

@@ -82,10 +82,12 @@ type Catalogue struct {
 	Probe func(ctx context.Context, id tenant.ID) error
 	// Learn brings what is derived from a tenant's tickets up to date: the latent
 	// factors by which they are found. It can be stopped anywhere, and goes on.
-	Learn  func(ctx context.Context, id tenant.ID) error
-	Policy queue.Policy
-	Now    func() time.Time
-	Log    *slog.Logger
+	Learn func(ctx context.Context, id tenant.ID) error
+	// Compare compares a resolved ticket with the note on it.
+	Compare func(ctx context.Context, ref ticket.Ref, t ticket.Ticket) error
+	Policy  queue.Policy
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Handle is the queue's handler for catalogue messages: a resolved or closed
@@ -155,7 +157,9 @@ func (c *Catalogue) resolved(ctx context.Context, m queue.Message) error {
 	if t.Resolution == "" && left > 0 {
 		return queue.RetryAfter(left, errors.New("the resolution is still empty"))
 	}
-	return nil
+	ref := ev.Ref
+	ref.Key = t.Key // the webhook may name it in another way than the API
+	return c.Compare(ctx, ref, t)
 }
 
 // read reads the ticket, and holds it to the tenant of the event. What is

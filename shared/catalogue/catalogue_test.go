@@ -30,7 +30,10 @@ type desk struct {
 	failPut error
 	told    []string // by the guard, and what was removed
 	failCut error
-	origins []catalogue.Origin
+
+	compared    []string
+	failCompare error
+	origins     []catalogue.Origin
 }
 
 func (d *desk) cut(format string, args ...any) (int, error) {
@@ -150,6 +153,10 @@ func newCatalogue(d *desk) *catalogue.Catalogue {
 		Canary: func(context.Context, tenant.ID) (string, error) { return "dhcanary", nil },
 		Probe:  func(context.Context, tenant.ID) error { return nil },
 		Learn:  func(context.Context, tenant.ID) error { return nil },
+		Compare: func(_ context.Context, ref ticket.Ref, t ticket.Ticket) error {
+			d.compared = append(d.compared, fmt.Sprintf("%s: %s", ref, t.Resolution))
+			return d.failCompare
+		},
 		Policy: queue.DefaultPolicy,
 		Now:    func() time.Time { return now },
 		Log:    slog.New(slog.DiscardHandler),
@@ -185,6 +192,13 @@ func TestAResolvedOrClosedTicketIsStoredFromTheTool(t *testing.T) {
 		if diff := cmp.Diff([]string{"acme shared webhook_resolved ticket 7: restarted"}, d.stored); diff != "" {
 			t.Error(kind, diff)
 		}
+		if diff := cmp.Diff([]string{"acme/sdp/7: restarted"}, d.compared); diff != "" {
+			t.Error(kind, diff)
+		}
+		d.failCompare = errors.New("the database is down")
+		if err := newCatalogue(d).Handle(t.Context(), m); !errors.Is(err, d.failCompare) {
+			t.Errorf("%s: it is not compared: %v", kind, err)
+		}
 	}
 }
 
@@ -200,6 +214,9 @@ func TestAnEmptyResolutionIsReadAgainLater(t *testing.T) {
 	c.Now = func() time.Time { return now.Add(5 * time.Minute) }
 	if err := c.Handle(t.Context(), resolved(t, ticket.Told{})); err != nil {
 		t.Errorf("after five minutes: %v", err)
+	}
+	if diff := cmp.Diff([]string{"acme/sdp/7: "}, d.compared); diff != "" {
+		t.Errorf("compared, once there is nothing to wait for: %s", diff)
 	}
 }
 

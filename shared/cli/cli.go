@@ -38,6 +38,7 @@ type commands struct {
 	Queue   queueCmd   `cmd:"" help:"Look at the queues and their dead letters."`
 	Audit   auditCmd   `cmd:"" help:"Read the audit trail."`
 	Eval    evalCmd    `cmd:"" help:"Measure the quality of what the product finds."`
+	Report  reportCmd  `cmd:"" help:"Report on what was achieved."`
 	Smoke   smokeCmd   `cmd:"" help:"Create a ticket, send its webhook, signed in our own scheme, and wait for the note."`
 	Docs    docsCmd    `cmd:"" hidden:"" help:"Print docs/configuration.md."`
 

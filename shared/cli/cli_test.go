@@ -39,6 +39,7 @@ type world struct {
 	closed    int
 	tool      *desk
 	now       time.Time
+	figures   figures
 	out, err  bytes.Buffer
 }
 
@@ -128,6 +129,7 @@ func (w *world) program() *cli.Program {
 			w.past.extend(d)
 			w.looking.extend(d)
 			w.kept.extend(d)
+			d.Quality = &w.figures
 			return d, nil
 		},
 		Migrate: func(context.Context) (int, error) { return 4, nil },

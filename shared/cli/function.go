@@ -25,7 +25,7 @@ var elsewhere = map[string]string{
 	"tenant test": "", "tenant export": "", "tenant erase": "",
 	"token add": "", "token list": "", "token revoke": "",
 	"queue depth": "", "queue peek": "", "queue redrive": "", "queue purge": "",
-	"audit export": "", "preview": "", "smoke": "", "explain": "", "replay": "",
+	"audit export": "", "preview": "", "smoke": "", "explain": "", "replay": "", "report quality": "",
 
 	"serve":          "a function runs only while it is asked something",
 	"migrate":        "invoke the function migrate, which every deployment does: aws lambda invoke --function-name MIGRATE out.json",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -54,6 +55,8 @@ type Config struct {
 	ModelPrices string `env:"MODEL_PRICES" envDefault:"openai/gpt-4o-mini=0.15/0.60" example:"openai/gpt-4o-mini=0.15/0.60,anthropic/claude*=3/15" doc:"What models cost, in US dollars for a million tokens in and out, comma between; * is any text, and the first that matches counts. It is reckoned with where the endpoint does not tell what a call cost, and before each call of a tenant that has a budget in dollars: a model that is not here is not asked for such a tenant."`
 
 	EmbeddingModel string `env:"EMBEDDING_MODEL" example:"openai/text-embedding-3-small" doc:"Embedding model at the same endpoint, by which past tickets and articles that say it in other words rank higher: the texts of tickets and articles are sent there, without passwords and keys. Another model needs another name. Empty, or without OPENAI_API_KEY: none."`
+
+	PublicURL string `env:"PUBLIC_URL" example:"https://deskhand.example.com" doc:"Where technicians' browsers reach this installation: the links at a note's foot, by which they vote, begin with it (docs/feedback.md). https, or http where the host is this machine. Empty: notes have no such links."`
 
 	OIDCIssuer     string      `env:"OIDC_ISSUER" example:"https://login.example.com/realms/msp" doc:"OpenID Connect issuer whose bearer tokens the admin API takes. Empty: none."`
 	OIDCAudience   string      `env:"OIDC_AUDIENCE" example:"deskhand" doc:"What a token's aud must contain. Required with OIDC_ISSUER."`
@@ -134,6 +137,7 @@ func (c Config) Check() error {
 	need(c.AdminBasic.Empty() || (user != "" && len(password) >= 8), "ADMIN_BASIC", "want user:password, and 8 characters or more of the second")
 	need(c.AdminBasic.Empty() || (onLoopback(c.Addr) && !c.InLambda()), "ADMIN_BASIC", "only where HTTP_ADDR is on loopback, 127.0.0.1:8080: make a token with deskhand token add")
 	need(len(c.EmbeddingModel) <= 100, "EMBEDDING_MODEL", "want a name of 100 characters at most")
+	need(c.PublicURL == "" || public(c.PublicURL), "PUBLIC_URL", "want an address like https://deskhand.example.com, without user, query or fragment")
 	between(c.DatabaseConns, 1, 100, "DATABASE_CONNS")
 	between(c.TrustedProxies, 0, 10, "TRUSTED_PROXIES")
 	between(c.WorkerConcurrency, 1, 64, "WORKER_CONCURRENCY")
@@ -152,6 +156,17 @@ func onLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	ip, bad := netip.ParseAddr(host)
 	return err == nil && bad == nil && ip.IsLoopback()
+}
+
+// public tells whether browsers may be sent to the address: links carry
+// capabilities, so only to this machine without encryption. What a link in Markdown
+// cannot have is refused.
+func public(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(address, "<>()[]\"'\\ ") {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || onLoopback(net.JoinHostPort(u.Hostname(), "80")))
 }
 
 // named says which variables could not be read: env's own error names Go

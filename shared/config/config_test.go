@@ -199,3 +199,17 @@ func TestTheConfigurationPageIsFresh(t *testing.T) {
 		t.Errorf("docs/configuration.md is stale: run make generate\n%s", diff)
 	}
 }
+
+func TestLinksGoToAnAddressThatIsEncryptedOrThisMachine(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"": true, "https://desk.example.com": true, "https://desk.example.com:8443/v1/": true, "http://localhost:8080": true, "http://127.0.0.1:8080": true, "http://[::1]:8080": false,
+		"http://desk.example.com": false, "desk.example.com": false, "https://": false, "https://u:p@desk.example.com": false, "https://d.example.com/?a": false,
+		"https://d.example.com/#a": false, "https://d.example.com/a b": false, "https://d.example.com/)": false, "javascript:alert(1)": false, "%": false,
+	} {
+		err := config.Config{PublicURL: address}.Check()
+		if bad := strings.Contains(err.Error(), "PUBLIC_URL"); bad == want {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}

@@ -143,8 +143,11 @@ func (e *Enhancer) compose(ctx context.Context, j *job, f findings) (string, err
 		Suspect:  j.suspect || len(f.bundle.Withheld) > 0,
 		Language: j.tenant.Settings.Language, Marker: j.event.Ref.Marker(), Now: e.Now(),
 	}
-	if j.attempt.NoteID != "" {
+	if j.attempt.NoteID != "" && !j.told { // what the webhook tells lacks the requester
 		b.Changed = ticket.Changed(j.attempt.Revision, j.record.Revision)
+	}
+	if e.Links != nil && !j.tenant.Settings.NoFeedback {
+		b.Useful, b.Useless = e.Links(j.tenant.ID, j.event.Job)
 	}
 	text := note.Write(b)
 	return text, e.noForeign(ctx, j.event, "the note", text)

@@ -58,6 +58,9 @@ type Enhancer struct {
 	// Whose gives the owners of canaries; what nobody owns is left out. It is
 	// asked only where a text holds what looks like one.
 	Whose func(ctx context.Context, canaries []string) (map[string]tenant.ID, error)
+	// Links gives the links of a note's foot, by which technicians vote; "" for
+	// none. nil: notes have none.
+	Links func(id tenant.ID, job string) (useful, useless string)
 	// Guard holds tickets to the tenant of their event, and raises alarms.
 	Guard ownership.Guard
 }

@@ -135,10 +135,7 @@ func (c *conversation) accept(reply llm.Reply) (problem string) {
 	if err != nil {
 		return err.Error()
 	}
-	if prompt.Tells(c.request, given.Texts()...) {
-		return "it tells its rules, or the mark"
-	}
-	c.draft.checked = receipts.Check(given, c.bundle, vouching(c.ticket))
+	c.draft.checked = receipts.Check(unechoed(given, c.request.System), c.bundle, vouching(c.ticket))
 	c.draft.model = reply.Model
 	if c.draft.checked.Sourced == 0 {
 		return "no claim of it cites evidence that supports it"

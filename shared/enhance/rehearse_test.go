@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/llm/llmtest"
 	"github.com/deskhand/deskhand/shared/ticketing"
 )
 
@@ -15,7 +16,7 @@ func TestARehearsalWritesTheNoteAndNothingElse(t *testing.T) {
 	t.Parallel()
 	g := newGuarded()
 	g.items = []evidence.Item{{Kind: evidence.PastTicket, Ref: "12", Title: "Printer", Text: "Restart the spooler"}}
-	g.reply = "## Similar Tickets\n- Restart the spooler [T1]\n"
+	g.reply = llmtest.Sections{Similar: []string{"Restart the spooler [T1]"}}.Answer()
 	r, err := g.Rehearse(t.Context(), eventOn("msp"))
 	if err != nil || g.asked != 1 || !strings.Contains(r.Note, "Restart the spooler") || len(r.Bundle.Items) != 1 || r.Revision == "" {
 		t.Errorf("asked %d times: %+v, %v", g.asked, r, err)

@@ -27,7 +27,7 @@ func needless(s tenant.Settings, ev ticket.Event, t ticket.Ticket, a Attempt) (k
 		return "closed", "the ticket is closed"
 	case improve && a.NoteID != "" && !a.EvidenceOnly:
 		return "improved", "the last note has the model's answer already"
-	case improve:
+	case improve, ev.Kind == ticket.Replayed: // which is an operator's word
 		return "", ""
 	case rule != "":
 		return "rule", "the tenant's rule " + rule

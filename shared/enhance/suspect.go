@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/receipts"
+	"github.com/deskhand/deskhand/shared/redact"
 	"github.com/deskhand/deskhand/shared/suspicion"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
@@ -14,7 +16,7 @@ import (
 // operators. The model is not asked about such a ticket: its note has the
 // evidence and a warning, and nothing that the text could have demanded.
 func (e *Enhancer) suspect(ctx context.Context, t ticket.Ticket) bool {
-	rule := suspicion.Rule(t.Subject, t.Description, t.Site, t.Priority)
+	rule := suspicion.Rule(t.Subject, t.Body(), t.Site, t.Priority)
 	if rule == "" {
 		return false
 	}
@@ -54,16 +56,32 @@ var plainRef = regexp.MustCompile(`^[A-Za-z0-9._-]{1,40}$`)
 // own, as whoever wrote the ticket may be a stranger.
 func vouching(t ticket.Ticket) ticket.Ticket {
 	only := func(s string) string {
-		hide := newHider()
-		return strings.Join(names.FindAllString(placed.ReplaceAllString(hide.text(links.ReplaceAllString(s, " ")), " "), -1), " | ")
+		s, _ = redact.Anonymous(redact.Visible(links.ReplaceAllString(s, " ")))
+		return strings.Join(names.FindAllString(s, -1), " | ")
 	}
-	t.Subject, t.Description = only(t.Subject), only(t.Description)
+	t.Subject, t.Description, t.Replies = only(t.Subject), only(t.Body()), nil
 	return t
 }
 
 var (
-	links  = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+|\\\\\S+`)
-	placed = regexp.MustCompile(`\[[a-z0-9 -]{1,40}\]`) // what package redact puts in
+	links = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+|\\\\\S+|\bdh-[0-9a-f]{16}\b`) // and markers of notes
 	// names have a digit, or parts: "pr-07", "srv.acme.local", "0x709".
 	names = regexp.MustCompile(`[\p{L}\p{N}#]*(?:[\p{N}]|[._:\\-][\p{L}\p{N}])[\p{L}\p{N}._:\\%-]*`)
 )
+
+// unechoed empties the claims that repeat our own instructions: they say
+// nothing about a ticket. A claim without words is removed by package receipts.
+func unechoed(d receipts.Draft, system string) receipts.Draft {
+	const long = 40 // bytes that no claim has in common with the instructions by chance
+	for _, claims := range [][]receipts.Claim{d.SimilarTickets, d.RelevantDocumentation, d.SystemInformation, d.RecommendedNextSteps} {
+		for i, c := range claims {
+			for at := 0; at+long <= len(c.Text); at++ {
+				if strings.Contains(system, c.Text[at:at+long]) {
+					claims[i].Text = ""
+					break
+				}
+			}
+		}
+	}
+	return d
+}

@@ -5,12 +5,16 @@ package keyset
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"github.com/deskhand/deskhand/shared/secret"
@@ -98,6 +102,40 @@ func Mark(json secret.Text) ([]byte, error) {
 		return nil, fmt.Errorf("keyset: find the key that seals: %w", err)
 	}
 	return binary.BigEndian.AppendUint32([]byte{1}, primary.KeyID()), nil
+}
+
+// Derive gives a key of 32 bytes for another purpose, for each key of the keyset,
+// that of the one that seals first. A purpose is one line, "feedback links": no
+// two purposes have a key in common, and none tells anything of the keyset.
+func Derive(json secret.Text, purpose string) ([]secret.Text, error) {
+	handle, err := read(json)
+	if err != nil {
+		return nil, err
+	}
+	var derived []secret.Text
+	for i := range handle.Len() {
+		entry, err := handle.Entry(i)
+		if err != nil {
+			return nil, fmt.Errorf("keyset: read key %d: %w", i, err)
+		}
+		key, ok := entry.Key().(*aesgcm.Key)
+		if !ok || entry.KeyStatus() != keyset.Enabled {
+			continue // it is none of ours, or it opens nothing
+		}
+		one, err := hkdf.Key(sha256.New, key.KeyBytes().Data(insecuresecretdataaccess.Token{}), nil, "deskhand "+purpose, sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("keyset: derive a key: %w", err)
+		}
+		if entry.IsPrimary() {
+			derived = append([]secret.Text{secret.New(string(one))}, derived...)
+		} else {
+			derived = append(derived, secret.New(string(one)))
+		}
+	}
+	if len(derived) == 0 {
+		return nil, errors.New("keyset: SEALING_KEY has no AES-GCM key to derive from; make one with: deskhand keygen")
+	}
+	return derived, nil
 }
 
 func change(json secret.Text, do func(*keyset.Manager, *keyset.Handle) error) (secret.Text, error) {

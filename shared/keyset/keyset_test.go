@@ -158,3 +158,41 @@ func opens(t *testing.T, key secret.Text, sealed []byte) bool {
 	plain, err := box.Open(sealed, "connection/acme")
 	return err == nil && string(plain) == "hunter2"
 }
+
+func TestDerivedKeysOutliveARotation(t *testing.T) {
+	t.Parallel()
+	first, err := keyset.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := keyset.Rotate(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	retired, err := keyset.Retire(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	derive := func(json secret.Text, purpose string) (list []string) {
+		derived, err := keyset.Derive(json, purpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range derived {
+			list = append(list, k.Reveal())
+		}
+		return list
+	}
+	old, both, fresh := derive(first, "links"), derive(second, "links"), derive(retired, "links")
+	if len(old) != 1 || len(old[0]) != 32 || len(both) != 2 || both[1] != old[0] || len(fresh) != 1 || fresh[0] != both[0] || fresh[0] == old[0] {
+		t.Errorf("%d, %d, %d keys: want the one that seals first, and the old one until it is retired", len(old), len(both), len(fresh))
+	}
+	if derive(first, "other")[0] == old[0] {
+		t.Error("two purposes have the same key")
+	}
+	for _, bad := range []string{"", macKeyset(t)} {
+		if _, err := keyset.Derive(secret.New(bad), "links"); err == nil || !strings.Contains(err.Error(), "deskhand keygen") {
+			t.Errorf("Derive = %v, want an error that names the next step", err)
+		}
+	}
+}

@@ -34,13 +34,13 @@ func (m *model) Complete(ctx context.Context, _ llm.Request) (llm.Reply, error) 
 	return llm.Reply{Text: "ok"}, nil
 }
 
-var down = fmt.Errorf("openai: ask m: %w", llm.ErrUnavailable)
+var errDown = fmt.Errorf("openai: ask m: %w", llm.ErrUnavailable)
 
 // breaker gives one whose model is down, and that has opened for "m".
 func breaker(t *testing.T) (*llm.Breaker, *model) {
 	t.Helper()
 	m := &model{}
-	m.says(down)
+	m.says(errDown)
 	b := &llm.Breaker{Model: m}
 	for i := range 5 {
 		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrOpen) {
@@ -132,7 +132,7 @@ func TestFailuresThatWereUnderWayOpenItOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{}
-		m.says(down)
+		m.says(errDown)
 		b := &llm.Breaker{Model: m}
 		var wg sync.WaitGroup
 		for range 50 {
@@ -173,7 +173,7 @@ func TestOnlySilenceInARowOpensTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{}
 		b := &llm.Breaker{Model: m, Failures: 2}
-		for _, err := range []error{down, nil, down, llm.ErrRejected, down, llm.ErrEmpty, down, context.Canceled, down} {
+		for _, err := range []error{errDown, nil, errDown, llm.ErrRejected, errDown, llm.ErrEmpty, errDown, context.Canceled, errDown} {
 			m.says(err)
 			if got := ask(t, b, "m"); errors.Is(got, llm.ErrOpen) {
 				t.Fatalf("open before %v", err)
@@ -190,7 +190,7 @@ func TestTheBreakerReadsItsClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		m := &model{}
-		m.says(down)
+		m.says(errDown)
 		b := &llm.Breaker{Model: m, Failures: 1, Now: func() time.Time { return now }}
 		_ = ask(t, b, "m")
 		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {

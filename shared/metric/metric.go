@@ -72,6 +72,8 @@ var (
 	Embeddings = counter("embeddings_total", "Texts sent to the embedding model, by tenant, operation and status")
 	// OutgoingDuration is the time of one call to a tool or a model, in seconds.
 	OutgoingDuration = seconds("outgoing_request_duration_seconds", "Time of one outgoing call, by operation and status")
+	// FeedbackVotes counts what technicians say of notes: "useful" or "useless".
+	FeedbackVotes = counter("feedback_votes_total", "Votes of technicians on notes, by tenant and vote")
 	// CacheFallbacks counts decisions taken without Redis.
 	CacheFallbacks = counter("cache_fallback_total", "Decisions taken in the process because Redis did not answer")
 	// SecurityEvents counts what should never happen, or only with an attack:
@@ -124,6 +126,9 @@ func Reason(kind string) attribute.KeyValue { return attribute.String("reason", 
 
 // Model says which model it was, by its name.
 func Model(name string) attribute.KeyValue { return attribute.String("model", name) }
+
+// Vote is what a technician said of a note: "useful" or "useless".
+func Vote(v string) attribute.KeyValue { return attribute.String("vote", v) }
 
 // Direction says which way tokens went: "prompt" or "output".
 func Direction(way string) attribute.KeyValue { return attribute.String("direction", way) }

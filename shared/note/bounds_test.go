@@ -46,7 +46,7 @@ var briefings = rapid.Custom(func(t *rapid.T) Briefing {
 	for range rapid.IntRange(0, 12).Draw(t, "items") {
 		it := evidence.Item{
 			Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Ref: rapid.SampledFrom([]string{"1", "#2", "a b c", "**x**"}).Draw(t, "ref"),
-			Title: texts(20).Draw(t, "title"), Text: texts(120).Draw(t, "text"), Why: texts(6).Draw(t, "why"), Facts: facts.Draw(t, "facts"),
+			Title: texts(20).Draw(t, "title"), Text: texts(60).Draw(t, "text"), Why: texts(6).Draw(t, "why"), Facts: facts.Draw(t, "facts"),
 			When:  rapid.SampledFrom([]time.Time{{}, noteTime, noteTime.AddDate(-2, 0, 0)}).Draw(t, "when"),
 			Score: rapid.Float64Range(0, 20).Draw(t, "score"), Possibly: rapid.Bool().Draw(t, "possibly"), URL: urls.Draw(t, "url"),
 		}
@@ -58,8 +58,8 @@ var briefings = rapid.Custom(func(t *rapid.T) Briefing {
 	}
 	for _, h := range receipts.Headings {
 		s := receipts.Section{Heading: h}
-		for range rapid.IntRange(0, 15).Draw(t, "claims") {
-			claim := receipts.Claim{Text: strings.TrimSpace("Claim "+texts(60).Draw(t, "claim")) + ".", Cites: []string{"T9"}}
+		for range rapid.IntRange(0, 6).Draw(t, "claims") {
+			claim := receipts.Claim{Text: strings.TrimSpace("Claim "+texts(40).Draw(t, "claim")) + ".", Cites: []string{"T9"}}
 			for _, it := range b.Bundle.Items {
 				if rapid.Bool().Draw(t, "cited") {
 					claim.Cites = append(claim.Cites, it.ID)
@@ -80,7 +80,7 @@ func TestANoteIsShortAndOnlyOurMarkUpIsInIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := briefings.Draw(t, "briefing")
 		note := Write(b)
-		p := page{b, lexiconOf(b.Language)}
+		p := page{Briefing: b, in: lexiconOf(b.Language)}
 		head := strings.Join(p.headline(), "\n\n")
 		if !strings.HasPrefix(note, head) || !strings.HasSuffix(note, b.Marker+"\n") {
 			t.Fatalf("head or foot is gone:\n%s", note)
@@ -107,7 +107,7 @@ func TestWhatIsCutKeepsItsSourceAndEndsAtASentence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := briefings.Draw(t, "briefing")
 		b.Missing = Nothing
-		p := page{b, lexiconOf(b.Language)}
+		p := page{Briefing: b, in: lexiconOf(b.Language)}
 		whole, cut := p.sections(), p.sections()
 		left := fit(cut, rapid.IntRange(0, 400).Draw(t, "words"))
 		gone := 0

@@ -141,7 +141,7 @@ func gist(text string) string {
 	return strings.TrimSpace(text[start:])
 }
 
-var action = regexp.MustCompile(`(?i)^(?:[0-9.) ]*)(?:(?:we|i|then|therefore|so) )?(?:[a-z-]+ed|re-?set|set|ran|rebuilt|made|took|put|gave|went|wrote|sent|did|got|built|left|let|ran|brought|found and \w+|switched|cut|swapped)\b`)
+var action = regexp.MustCompile(`(?i)^(?:[0-9.) ]*)(?:(?:we|i|then|therefore|so) )?(?:[a-z-]+ed|re-?set|set|ran|rebuilt|made|took|put|gave|went|wrote|sent|did|got|built|left|let|brought|found and \w+|switched|cut|swapped)\b`)
 
 // fit shortens the sections until they have at most limit words, and tells how
 // many claims, or pieces of evidence, it left out. General advice, in the last section, goes first;

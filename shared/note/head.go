@@ -30,8 +30,8 @@ func (p page) headline() []string {
 }
 
 // seen gives the two lines on a past ticket. What is known of it and its title
-// give way to what solved it. A solution of what is only possibly related
-// gives way to an article or a system.
+// give way to what solved it. What is only possibly related gives way to an
+// article or a system.
 func (p page) seen(it evidence.Item, look string) []string {
 	label, solution := p.in.seen, gist(it.Text)
 	if it.Possibly {
@@ -40,27 +40,33 @@ func (p page) seen(it evidence.Item, look string) []string {
 			solution = ""
 		}
 	}
-	solved := p.label(p.in.solvedBy)
-	need := words(look)
+	second := look
 	if solution != "" {
-		need = words(solved) + min(words(solution), 20)
+		solved := p.label(p.in.solvedBy)
+		enough := words(solved) + min(words(solution), 20)
+		room := MaxHeadline - words(p.sight(it, label, enough)) - words(solved)
+		if whole := flat(it.Text); words(whole) <= room {
+			solution = whole
+		}
+		second = solved + escape(cut(solution, room))
 	}
-	var first string
-	room := 0
-	for _, give := range []struct{ facts, title int }{{2, 8}, {2, 5}, {1, 4}, {0, 0}} {
-		first = p.label(label) + p.ticketLink(it) + prefixed(", ", p.ago(it.When), p.facts(telltale(it.Facts), give.facts)) +
-			prefixed(p.in.colon+" ", escape(short(it.Title, give.title)))
-		if room = MaxHeadline - words(first); room >= need {
+	first := p.sight(it, label, words(second))
+	if solution == "" && it.Possibly { // what is sure comes first
+		return []string{second, first}
+	}
+	return []string{first, second}
+}
+
+// sight says which past ticket it is, in as many words as leave room for others.
+func (p page) sight(it evidence.Item, label string, others int) (line string) {
+	for _, most := range []struct{ facts, title int }{{2, 10}, {2, 8}, {2, 5}, {1, 4}, {0, 0}} {
+		line = p.label(label) + p.ticketLink(it) + prefixed(", ", p.ago(it.When), p.facts(telltale(it.Facts), most.facts)) +
+			prefixed(p.in.colon+" ", escape(short(it.Title, most.title)))
+		if words(line)+others <= MaxHeadline {
 			break
 		}
 	}
-	if solution == "" {
-		return []string{first, look}
-	}
-	if whole := flat(it.Text); words(solved)+words(whole) <= room {
-		solution = whole
-	}
-	return []string{first, solved + escape(cut(solution, room-words(solved)))}
+	return line
 }
 
 // label begins a line.
@@ -117,6 +123,11 @@ func telltale(facts []evidence.Fact) []evidence.Fact {
 func (p page) facts(facts []evidence.Fact, few int) string {
 	var list []string
 	for _, f := range facts[:min(len(facts), few)] {
+		for _, system := range p.Bundle.Of(evidence.System) {
+			if f.Kind == evidence.SameSystem && strings.EqualFold(f.Name, system.Ref) {
+				f.Name = system.Ref // as people write it
+			}
+		}
 		list = append(list, escape(short(p.in.fact(f), 12)))
 	}
 	return strings.Join(list, ", ")

@@ -104,37 +104,51 @@ var smallWords = [...]struct{ tag, words string }{
 	{"ro", "și în la nu de un o cu pe care este pentru din să mai am sunt dar că când după cum mi sau fi ca bună ziua mulțumesc"},
 }
 
-// languagesOf gives for each small word the languages that have it, a bit each.
-var languagesOf = func() map[string]uint32 {
-	of := map[string]uint32{}
+// enough is what a language other than English needs: a word that only it has,
+// and one that it shares.
+const enough = 16
+
+// ownLetters are those that one of the languages has, and most others not.
+var ownLetters = map[rune]string{
+	'ß': "de", 'ñ': "es", 'ã': "pt", 'õ': "pt", 'ł': "pl", 'ą': "pl", 'ę': "pl", 'ż': "pl", 'ř': "cs", 'ě': "cs", 'ů': "cs",
+	'ő': "hu", 'ű': "hu", 'ğ': "tr", 'ı': "tr", 'ş': "tr", 'å': "sv", 'ø': "da", 'ă': "ro", 'ț': "ro",
+}
+
+// languagesOf gives for each small word the languages that have it, a bit each,
+// and bitOf the bit of a language.
+var languagesOf, bitOf = func() (of, bit map[string]uint32) {
+	of, bit = map[string]uint32{}, map[string]uint32{}
 	for i, l := range smallWords {
+		bit[l.tag] = 1 << i
 		for word := range strings.FieldsSeq(l.words) {
 			of[word] |= 1 << i
 		}
 	}
-	return of
+	return of, bit
 }()
-
-// enough is what a language other than English needs: a word that only it has,
-// and one that it shares.
-const enough = 16
 
 // byWords gives the language whose small words a text has most of. A word that
 // is of few languages says more. Each counts once: the lines of a log repeat
 // themselves.
 func byWords(text string) string {
 	var scores [len(smallWords)]int
+	add := func(languages uint32, weight int) {
+		for ; languages != 0; languages &= languages - 1 {
+			scores[bits.TrailingZeros32(languages)] += weight
+		}
+	}
 	seen := map[string]bool{}
 	split := func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }
 	for word := range strings.FieldsFuncSeq(strings.ToLower(strings.ReplaceAll(text, "’", "'")), split) {
-		of := languagesOf[word]
 		if seen[word] {
-			of = 0
+			continue
 		}
 		seen[word] = true
-		for i := range scores {
-			if of&(1<<i) != 0 {
-				scores[i] += 12 / bits.OnesCount32(of)
+		of := languagesOf[word]
+		add(of, 12/max(bits.OnesCount32(of), 1))
+		for _, r := range word {
+			if r >= utf8.RuneSelf {
+				add(bitOf[ownLetters[r]], 6)
 			}
 		}
 	}

@@ -65,7 +65,8 @@ const (
 // page is a note being written: what it is about, and in which words.
 type page struct {
 	Briefing
-	in lexicon
+	in   lexicon
+	head []string
 }
 
 // section is one heading of the note and its bullets.
@@ -103,8 +104,9 @@ func (b bullet) markdown() string {
 // or a sentence without its source. Text of tickets and articles is escaped,
 // links are made here from the evidence, never taken from text.
 func Write(b Briefing) string {
-	p := page{b, lexiconOf(Language(b.Ticket, b.Language))}
-	head := slices.Concat(p.headline(), p.warnings())
+	p := page{Briefing: b, in: lexiconOf(Language(b.Ticket, b.Language))}
+	p.head = p.headline()
+	head := slices.Concat(p.head, p.warnings())
 	sections := p.sections()
 	room := MaxWords - words(strings.Join(head, " ")) - words(p.foot(1))
 	left := fit(sections, room)

@@ -148,17 +148,48 @@ func TestHowSureAMatchIsComesFromItsScore(t *testing.T) {
 	}
 	best := past(10, "spooler, 0x00000709", false)
 	for want, it := range map[string]evidence.Item{
-		"*strong match: spooler, 0x00000709*": best,
+		"*strong match: 0x00000709, spooler*": best,
 		"*strong match: 0x00000709*":          past(7, "0x00000709", false),
 		"*partial match: spooler*":            past(9, "spooler", false),
 		"*partial match: spooler, queue*":     past(5, "spooler, queue", false),
+		"*partial match: b, c, d, e*":         past(1, "b, c, d, e, f", false),
 		"*similar in meaning*":                past(9, "", false),
 		"*possibly related: spooler, queue*":  past(10, "spooler, queue", true),
 	} {
-		p := page{Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{best, it}}}, english}
+		p := page{Briefing: Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{best, it}}}, in: english}
 		if got := p.items(evidence.PastTicket)[1].lead; !strings.HasSuffix(got, want) {
 			t.Errorf("%+v is shown as %q, want %q", it, got, want)
 		}
+	}
+}
+
+func TestWhatIsKnownIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	p := page{Briefing: Briefing{Bundle: evidence.Bundle{Items: []evidence.Item{
+		{Kind: evidence.System, Ref: "NODE-1", Text: "worker, rack 1"},
+		{Kind: evidence.System, Ref: "NODE-2", Text: "worker, rack 1"},
+		{Kind: evidence.System, Ref: "db"},
+		{
+			Kind: evidence.PastTicket, Ref: "7", Title: "Full", Text: "Emptied it.", Why: "full, node-1, 0x70",
+			Facts: []evidence.Fact{{Kind: evidence.SameSystem, Name: "node-1"}},
+		},
+	}}}, in: english}
+	var got []string
+	for _, kind := range []evidence.Kind{evidence.System, evidence.PastTicket} {
+		for _, b := range p.items(kind) {
+			got = append(got, b.markdown())
+		}
+	}
+	want := []string{
+		"**NODE-1**, **NODE-2**: worker, rack 1", "**db**",
+		"**#7** Full  \n  *strong match: 0x70, full; same system NODE-1*  \n  Solved by: Emptied it.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	p.head = []string{"**Solved by:** Emptied it."}
+	if b := p.items(evidence.PastTicket)[0]; b.text != "" {
+		t.Errorf("the solution is said again: %q", b.text)
 	}
 }
 
@@ -177,7 +208,7 @@ func TestTheNextStepsFollowTheEvidence(t *testing.T) {
 		"See whether Spooler applies: too little matches to be sure.":                                                            {article},
 		"Nothing to recommend from the evidence. Useful to ask: the exact error text, the system it happens on, and since when.": nil,
 	} {
-		p := page{Briefing{Bundle: evidence.Bundle{Items: items}}, english}
+		p := page{Briefing: Briefing{Bundle: evidence.Bundle{Items: items}}, in: english}
 		if got := p.nextSteps()[0].markdown(); got != want {
 			t.Errorf("the first step is %q, want %q", got, want)
 		}
@@ -186,7 +217,7 @@ func TestTheNextStepsFollowTheEvidence(t *testing.T) {
 
 func TestAgoSaysItInTheLargestUnit(t *testing.T) {
 	t.Parallel()
-	p := page{Briefing{Now: noteTime}, english}
+	p := page{Briefing: Briefing{Now: noteTime}, in: english}
 	for days, want := range map[int]string{0: "today", 1: "1 day ago", 6: "6 days ago", 7: "1 week ago", 23: "3 weeks ago", 40: "1 month ago", 200: "6 months ago", 800: "2 years ago"} {
 		if got := p.ago(noteTime.AddDate(0, 0, -days)); got != want {
 			t.Errorf("%d days: %q, want %q", days, got, want)

@@ -20,6 +20,7 @@ const (
 	solutionWords = 45
 	summaryWords  = 30
 	systemWords   = 20
+	matchedWords  = 4
 )
 
 // sections gives those of receipts.Headings, each with the model's checked
@@ -109,7 +110,7 @@ func (p page) items(kind evidence.Kind) (bullets []bullet) {
 		case evidence.PastTicket:
 			b.lead = "**" + p.ticketLink(it) + "** " + escape(short(it.Title, titleWords)) +
 				known(p.match(it)+p.matched(it), p.ago(it.When), p.facts(it.Facts, 5))
-			if b.text = cut(it.Text, solutionWords); b.text != "" {
+			if b.text = p.solution(it); b.text != "" {
 				b.lead += newLine + "  " + p.in.solvedBy + p.in.colon + " "
 			}
 		case evidence.Article:
@@ -132,6 +133,15 @@ func (p page) items(kind evidence.Kind) (bullets []bullet) {
 		bullets = append(bullets, b)
 	}
 	return bullets
+}
+
+// solution is what solved a past ticket, unless the first lines say all of it.
+func (p page) solution(it evidence.Item) string {
+	whole := flat(it.Text)
+	if slices.ContainsFunc(p.head, func(line string) bool { return strings.HasSuffix(line, "** "+escape(whole)) }) {
+		return ""
+	}
+	return cut(whole, solutionWords)
 }
 
 // known is the line of what is known of a piece of evidence.
@@ -178,8 +188,21 @@ func (p page) match(it evidence.Item) string {
 	}
 }
 
+// matched names the words that matched, those with digits first: they say
+// most. What the facts name is not named twice.
 func (p page) matched(it evidence.Item) string {
-	return prefixed(p.in.colon+" ", escape(short(it.Why, 6)))
+	var codes, others []string
+	for word := range strings.SplitSeq(it.Why, ", ") {
+		switch {
+		case slices.Contains(it.Facts, evidence.Fact{Kind: evidence.SameSystem, Name: word}):
+		case strings.ContainsFunc(word, unicode.IsDigit):
+			codes = append(codes, word)
+		default:
+			others = append(others, word)
+		}
+	}
+	words := slices.Concat(codes, others)
+	return prefixed(p.in.colon+" ", escape(short(strings.Join(words[:min(len(words), matchedWords)], ", "), matchedWords)))
 }
 
 // nextSteps are those that the evidence itself suggests, the surest first.

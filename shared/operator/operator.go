@@ -18,6 +18,7 @@ import (
 	"github.com/deskhand/deskhand/shared/evaluate"
 	"github.com/deskhand/deskhand/shared/integration"
 	"github.com/deskhand/deskhand/shared/preview"
+	"github.com/deskhand/deskhand/shared/quality"
 	"github.com/deskhand/deskhand/shared/queue"
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -32,6 +33,7 @@ type Desk struct {
 	Import    func(context.Context, tenant.ID, catalogue.Span, func(catalogue.Progress, []error)) (catalogue.Progress, error)
 	Past      evaluate.Past
 	Preview   func(ctx context.Context, id tenant.ID, last int, progress func(done, total int)) (preview.Report, error)
+	Quality   quality.Store
 	Queues    map[string]Queue
 	// Explain gives a job by its id, with how its note came to be; or the last
 	// job of a ticket by the tool's key. An empty tenant is whichever has the job.

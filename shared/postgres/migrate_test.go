@@ -61,6 +61,9 @@ INSERT INTO latent_factors (tenant_id, active) VALUES ('$1', 1) ON CONFLICT DO N
 INSERT INTO model_use VALUES ('$1', '2026-03-22', 100) ON CONFLICT DO NOTHING;
 INSERT INTO model_reservations VALUES ('$1', '7d444840-9dc0-11d1-b245-5ffdce74fad2', '2026-03-22', 100, 100, now()) ON CONFLICT DO NOTHING;
 INSERT INTO enhancement_runs (tenant_id, job_id, record) SELECT tenant_id, job_id, '{}' FROM enhancement_history WHERE tenant_id = '$1' ON CONFLICT DO NOTHING;
+INSERT INTO feedback_votes (tenant_id, job_id, vote) VALUES ('$1', '7d444840-9dc0-11d1-b245-5ffdce74fad2', 'useless') ON CONFLICT DO NOTHING;
+INSERT INTO muted_pairs VALUES ('$1', '$1', '7', 'ticket', '8', '7d444840-9dc0-11d1-b245-5ffdce74fad2') ON CONFLICT DO NOTHING;
+INSERT INTO note_outcomes VALUES ('$1', '7d444840-9dc0-11d1-b245-5ffdce74fad2', 'used', 1) ON CONFLICT DO NOTHING;
 INSERT INTO schedule_slots VALUES ('$1', 'catalogue', now()) ON CONFLICT DO NOTHING;
 INSERT INTO canaries (tenant_id, token) SELECT '$1', 'dhcanary' || translate(md5('$1'), '0123456789', 'ghijklmnop') ON CONFLICT DO NOTHING;
 INSERT INTO unmapped_accounts (connection_id, account) VALUES ('$1', 'Initech') ON CONFLICT DO NOTHING;

@@ -114,7 +114,7 @@ func ticketText(t ticket.Ticket, nonce string) string {
 		}
 	}
 	fmt.Fprintf(&b, "Subject: %s\n", line(t.Subject, nonce, 300))
-	b.WriteString("Description:\n" + ended(cut(block(t.Description, nonce), maxDescription)))
+	b.WriteString("Description:\n" + ended(cut(block(t.Body(), nonce), maxDescription)))
 	return b.String()
 }
 

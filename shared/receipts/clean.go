@@ -23,7 +23,7 @@ var (
 	// citations is a run of them, with what stands between: "(see [T1], [A2])".
 	citations = regexp.MustCompile(`(?:\s*(?:\((?:\p{L}+[.:]?\s+)?)?` + citation.String() + `[,;)]?)+`)
 	atEnd     = regexp.MustCompile(citations.String() + `\s*([.!?…。]*)\s*$`)
-	gap       = regexp.MustCompile(`\s+([.,;:!?)])`)
+	gap       = regexp.MustCompile(`\s+([.,;:!?)]+(?:\s|$))`)
 	bullet    = regexp.MustCompile(`^(?:[-*+•–>#|]+|\d{1,3}[.)]|\[[ xX]\])\s+`)
 	marks     = strings.NewReplacer("**", "", "__", "", "~~", "", "`", "", "\\[", "[", "\\]", "]")
 )

@@ -18,7 +18,7 @@ var (
 		// Programs whose name is no word of a sentence.
 		`\b(?:sfc|chkdsk|ipconfig|ifconfig|gpupdate|gpresult|nslookup|tracert|traceroute|taskkill|tasklist|regsvr32|regedit|bcdedit|diskpart|journalctl|icacls|takeown|robocopy|xcopy|w32tm|klist|nltest|dsregcmd|repadmin|dcdiag|netstat|nbtstat|wsreset|certutil|bitsadmin|msiexec|rundll32|cscript|wscript|mshta|schtasks|iptables|crontab|chmod|chown|mkfs|fsck|dism|nmap|netcat|psexec|vssadmin|killall|pkill|curl|wget|runas|mkdir|rmdir)\b`,
 		`\b(?:format [a-z]:|kill \d+|ssh \S+@\S+|rm \S+|cmd /\S+)`,
-		`(?:^|\s)--?[a-z][a-z0-9-]*`,               // flags
+		`(?:^|[\s("'=])--?[a-z][a-z0-9-]*`,         // flags
 		`(?:^|[\s("'=])[~.]?/[a-z.][^\s,;"'<>()]*`, // flags and paths of Unix
 		`\b[a-z]:[\\/][^\s"'<>|,;)]*`,              // paths of Windows
 		`[^\s"'<>|,;()\\]*\\?(?:\\[^\s"'<>|,;()\\]+)+`,

@@ -1,39 +1,26 @@
 package receipts
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
+	"reflect"
 	"strings"
-	"sync"
 	"unicode/utf8"
-
-	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // Draft is the model's answer: claims by section, in the order of the note.
 type Draft struct {
-	SimilarTickets        []Claim `json:"similar_tickets" jsonschema:"how past tickets were solved"`
-	RelevantDocumentation []Claim `json:"relevant_documentation" jsonschema:"what the articles advise"`
-	SystemInformation     []Claim `json:"system_information" jsonschema:"what is known of the systems involved"`
-	RecommendedNextSteps  []Claim `json:"recommended_next_steps" jsonschema:"what to do now, the most promising first"`
+	SimilarTickets        []Claim `json:"similar_tickets" description:"how past tickets were solved"`
+	RelevantDocumentation []Claim `json:"relevant_documentation" description:"what the articles advise"`
+	SystemInformation     []Claim `json:"system_information" description:"what is known of the systems involved"`
+	RecommendedNextSteps  []Claim `json:"recommended_next_steps" description:"what to do now, the most promising first"`
 }
 
 // sections gives the claims under each of Headings.
 func (d Draft) sections() [][]Claim {
 	return [][]Claim{d.SimilarTickets, d.RelevantDocumentation, d.SystemInformation, d.RecommendedNextSteps}
-}
-
-// Texts gives those of all claims.
-func (d Draft) Texts() []string {
-	var texts []string
-	for _, claims := range d.sections() {
-		for _, c := range claims {
-			texts = append(texts, c.Text)
-		}
-	}
-	return texts
 }
 
 // The limits of an answer. Parse refuses what is beyond them.
@@ -43,38 +30,74 @@ const (
 	maxText   = 4000     // characters of a claim; Check wants far less
 )
 
-// form is the schema of an answer, as it is sent and as it is held against.
-type form struct {
-	raw   json.RawMessage
-	rules *jsonschema.Resolved
-}
-
-var formOf = sync.OnceValue(func() form {
-	s, err := jsonschema.For[Draft](nil)
-	if err == nil {
-		bound(s)
-	}
-	raw, errRaw := json.Marshal(s)
-	rules, errRules := s.Resolve(nil)
-	if err := errors.Join(err, errRaw, errRules); err != nil {
-		panic(fmt.Sprintf("receipts: the schema of Draft: %v", err)) // a mistake in the struct: the first test finds it
-	}
-	return form{raw, rules}
-})
-
-// bound makes the lists of a schema ones that are never null and not endless.
-func bound(s *jsonschema.Schema) {
-	for _, p := range s.Properties {
-		if p.Items != nil {
-			p.Type, p.Types, p.MaxItems = "array", nil, new(perList)
-			bound(p.Items)
-		}
-	}
-}
-
 // Schema gives the JSON Schema of a Draft, as strict as the structured outputs
 // of an endpoint want it: all fields are required, and there are no others.
-func Schema() json.RawMessage { return formOf().raw }
+func Schema() json.RawMessage { return json.RawMessage(schemaOf(reflect.TypeFor[Draft](), "")) }
+
+// schemaOf writes the schema of what a Draft is made of: structs, lists, texts.
+func schemaOf(t reflect.Type, description string) string {
+	head := "{"
+	if description != "" {
+		head = fmt.Sprintf(`{"description":%q,`, description)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		var properties, required []string
+		for f := range t.Fields() {
+			key := fmt.Sprintf("%q", f.Tag.Get("json"))
+			required = append(required, key)
+			properties = append(properties, key+":"+schemaOf(f.Type, f.Tag.Get("description")))
+		}
+		return head + `"type":"object","properties":{` + strings.Join(properties, ",") + `},"required":[` + strings.Join(required, ",") + `],"additionalProperties":false}`
+	case reflect.Slice:
+		return head + fmt.Sprintf(`"type":"array","maxItems":%d,"items":%s}`, perList, schemaOf(t.Elem(), ""))
+	default:
+		return head + `"type":"string"}`
+	}
+}
+
+// fits holds a value to the schema of t. The error names where and what, and
+// quotes nothing of the value.
+func fits(value any, t reflect.Type, where string) error {
+	object, isObject := value.(map[string]any)
+	list, isList := value.([]any)
+	_, isText := value.(string)
+	switch kind := t.Kind(); {
+	case kind == reflect.Struct && isObject:
+		known := 0
+		var missing error
+		for f := range t.Fields() {
+			if _, ok := object[f.Tag.Get("json")]; ok {
+				known++
+			} else {
+				missing = fmt.Errorf("%s lacks a field", cmp.Or(where, "the object"))
+			}
+		}
+		if known < len(object) {
+			return fmt.Errorf("%s has a field that was not asked for", cmp.Or(where, "the object"))
+		}
+		for f := range t.Fields() {
+			if missing == nil {
+				name := f.Tag.Get("json")
+				missing = fits(object[name], f.Type, strings.TrimPrefix(where+"/"+name, "/"))
+			}
+		}
+		return missing
+	case kind == reflect.Slice && isList:
+		if len(list) > perList {
+			return fmt.Errorf("%s has more than %d entries", where, perList)
+		}
+		for _, v := range list {
+			if err := fits(v, t.Elem(), where+"[]"); err != nil {
+				return err
+			}
+		}
+		return nil
+	case kind == reflect.String && isText:
+		return nil
+	}
+	return fmt.Errorf("%s has the wrong type", cmp.Or(where, "the object"))
+}
 
 // Parse reads the answer of a model: one JSON object of Schema, at most 64 kB,
 // with nothing but prose or a code fence around it. The error says what is
@@ -96,8 +119,8 @@ func Parse(answer string) (Draft, error) {
 	if err := json.Unmarshal(object, &value); err != nil {
 		return Draft{}, errors.New("the answer is not exactly one valid JSON object")
 	}
-	if err := formOf().rules.Validate(value); err != nil {
-		return Draft{}, misfit(err)
+	if err := fits(value, reflect.TypeFor[Draft](), ""); err != nil {
+		return Draft{}, err
 	}
 	var d Draft
 	if err := json.Unmarshal(object, &d); err != nil {
@@ -111,30 +134,4 @@ func Parse(answer string) (Draft, error) {
 		}
 	}
 	return d, nil
-}
-
-// complaint is how the validator begins its errors: our own names of where,
-// and the rule. What follows may quote the answer.
-var complaint = regexp.MustCompile(`^(?:validating (\S+): )*(\w+)`)
-
-// misfit says which rule of the schema the answer breaks, and where.
-func misfit(err error) error {
-	m := complaint.FindStringSubmatch(err.Error())
-	if m == nil {
-		return errors.New("the JSON object does not follow the schema")
-	}
-	where := strings.TrimPrefix(strings.NewReplacer("/properties", "", "/items", "[]").Replace(m[1]), "/")
-	if where == "root" {
-		where = "the object"
-	}
-	what, ok := map[string]string{
-		"type":       "has the wrong type",
-		"required":   "lacks a field",
-		"unexpected": "has a field that was not asked for",
-		"maxItems":   fmt.Sprintf("has more than %d entries", perList),
-	}[m[2]]
-	if !ok {
-		what = "does not follow the schema"
-	}
-	return fmt.Errorf("%s %s", where, what)
 }

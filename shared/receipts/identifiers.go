@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/deskhand/deskhand/shared/redact"
 )
 
 // identifier is what can be true or false of one particular thing, and must not
@@ -78,46 +80,53 @@ var (
 		`\b0x[0-9a-f]+`,               // error code
 		`(?:\+|\b0)\d[\d ()/-]{5,}\d`, // telephone number
 	}, "|"))
-	// numbered finds the numbers of tickets, articles, errors and versions, and
-	// what is as long as one: "#12", "ticket no. 12", "event id 7031", "12345".
+	// numbered finds the numbers of tickets, articles, errors and versions: "#12",
+	// "ticket no. 12", "event id 7031".
 	numbered = regexp.MustCompile(`(?:` + strings.Join([]string{
 		`#`, `\b(?:tickets?|incidents?|cases?|articles?|artikeln?|artículo|vorgang|störung|incidencia|demande|requests?|changes?|problems?|kb )`,
 		`工单|チケット|文章`, `(?:тикет|заявк|обращени|инцидент|стать)\p{L}*`,
 		`\b(?:error|err|fehler|fehlercode|erreur|errore|erro|code|codes|event id|ereignis-?id|status|http|exit|bug ?check)`, `错误|エラー|오류`, `ошибк\p{L}*`,
 		`\b(?:version|versión|versione|versão|release|build|firmware|v)`, `верси\p{L}*|版本|バージョン|버전`,
-	}, `|`) + `)[\s-]?(?:(?:code|id|number|nummer|número|numéro|n[or]|n°|nº)\.?\s?)?[:=#]?\s?(\d+(?:\.\d+)*)|\b(\d{5,})\b`)
-	// dotted are versions, and what looks like an address even where it is none.
-	dotted = regexp.MustCompile(`\d+(?:\.\d+)+`)
+	}, `|`) + `)[\s-]?(?:(?:code|id|number|nummer|número|numéro|n[or]|n°|nº)\.?\s?)?[:=#]?\s?(\d+(?:\.\d+)*)\b`)
+	// bare are versions, what is as long as a ticket's number, and what looks like
+	// an address even where it is none.
+	bare = regexp.MustCompile(`\d+(?:\.\d+)+|\d{5,}`)
 	// standards are versions of what everybody has, and quantities.
 	standards = regexp.MustCompile(`\b(?:tls|ssl|smb|http|usb|oauth|ntlm|bluetooth|snmp|nfs|imap)[ /]?v?\d(?:\.\d)?\b|\b\d+\.\d+ ?(?:%|(?:[kmgt]i?b|ghz|mhz|percent|prozent|seconds?|minutes?|hours?|days?|weeks?|sekunden|minuten|stunden|tagen?|wochen)\b)`)
 	name      = regexp.MustCompile(`[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+(?:[-_.]+[\p{Latin}\p{Cyrillic}\p{Greek}\p{N}]+)*`)
 	// technical are words with digits that name no host.
 	technical = regexp.MustCompile(`^(?:ipv|utf|sha|md|aes|rsa|tls|ssl|smb|http|oauth|ntlm|wpa|wifi|usb|raid|cat|mp|h|f|x|tcp|udp|port|base|layer|tier|level|step|phase|win|windows|office|m)v?[-_.]?\d+$|^v\d+(?:\.\d+)*$`)
-	// shouted are the names of hosts without digits: "DC-LONDON".
-	shouted = regexp.MustCompile(`\b[A-Z]{2,}(?:[-_][A-Z]{2,})+\b`)
+	// shouted are the names of hosts without digits, "DC-LONDON", and what is too
+	// long for a word: a key, a mark.
+	shouted = regexp.MustCompile(`\b(?:[A-Z]{2,}(?:[-_][A-Z]{2,})+|[A-Z0-9]{16,})\b`)
 )
 
-// identifiers gives what a claim names: in typed what is typed or opened (URLs,
-// commands, paths); in named the hosts, domains and files, addresses, numbers of
+// identifiers gives what a claim names: in typed what is typed, dialled or opened
+// (URLs, commands, paths, telephone numbers); in named the hosts, domains and files, addresses, numbers of
 // tickets and articles, error codes, versions, dates, and what stands in
 // backticks. raw is the claim before its marks went.
 func identifiers(text, raw string) (typed, named []identifier) {
-	claim, named := dates(normal(text))
-	named = append(named, addresses(claim)...)
+	claim := normal(text)
 	take := func(list *[]identifier, pattern *regexp.Regexp) {
 		claim = pattern.ReplaceAllStringFunc(claim, func(s string) string {
 			*list = appendNamed(*list, s)
 			return " ; "
 		})
 	}
+	named = addresses(claim)
+	for _, s := range redact.Phones(normal(text)) {
+		typed = appendNamed(typed, s)
+	}
 	take(&typed, url)
+	claim, days := dates(claim)
+	named = append(named, days...)
 	take(&named, exact)
 	take(&typed, command)
 	claim = standards.ReplaceAllString(claim, " ; ")
 	for _, m := range numbered.FindAllStringSubmatch(claim, -1) {
-		named = appendNamed(named, m[1]+m[2])
+		named = appendNamed(named, m[1])
 	}
-	for _, at := range dotted.FindAllStringIndex(claim, -1) {
+	for _, at := range bare.FindAllStringIndex(claim, -1) {
 		if alone(claim, at[0], at[1]) { // or else it is part of a name
 			named = appendNamed(named, claim[at[0]:at[1]])
 		}
@@ -130,8 +139,10 @@ func identifiers(text, raw string) (typed, named []identifier) {
 	for _, m := range backticked.FindAllStringSubmatch(raw, -1) {
 		named = appendNamed(named, normal(plain(m[1])))
 	}
-	for _, s := range shouted.FindAllString(text, -1) {
-		named = appendNamed(named, normal(s))
+	for _, at := range shouted.FindAllStringIndex(text, -1) {
+		if alone(text, at[0], at[1]) {
+			named = appendNamed(named, normal(text[at[0]:at[1]]))
+		}
 	}
 	return typed, named
 }
@@ -171,6 +182,14 @@ func isName(word string) bool {
 			return true
 		}
 	}
-	first, _ := utf8.DecodeRuneInString(word)
-	return unicode.IsLetter(first) && len(word) > 2 && strings.ContainsFunc(word, func(r rune) bool { return r == '_' || unicode.IsDigit(r) })
+	digits := 0
+	for _, r := range word {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	if first, _ := utf8.DecodeRuneInString(word); unicode.IsDigit(first) { // "4711-12345", but not "512gb"
+		return digits >= 5
+	}
+	return len(word) > 2 && (digits > 0 || strings.Contains(word, "_"))
 }

@@ -29,8 +29,8 @@ const (
 // it; in a Checked the text is plain, on one line (escape it for wherever it
 // goes), and every id is of an item of the bundle.
 type Claim struct {
-	Text  string   `json:"text" jsonschema:"one point, in plain text"`
-	Cites []string `json:"evidence" jsonschema:"the ids of the evidence that the point rests on"`
+	Text  string   `json:"text" description:"one point, in plain text"`
+	Cites []string `json:"evidence" description:"the ids of the evidence that the point rests on"`
 }
 
 // Section is one part of the note.

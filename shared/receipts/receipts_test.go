@@ -29,7 +29,7 @@ var acmeBundle = evidence.Bundle{Items: []evidence.Item{
 		ID: "T3", Kind: evidence.PastTicket, Ref: "INC0012", Title: "Spooler hangs", When: time.Date(2026, 3, 3, 22, 30, 0, 0, time.UTC), Facts: []evidence.Fact{{Kind: evidence.SameSite}, {Kind: evidence.Held, N: 21}},
 		Text: "On 2 Feb 2026: ran `net  stop spooler`, sfc /scannow, Restart-Service -Name Spooler -Force,\nemptied C:\\Windows\\System32\\spool\\PRINTERS and /etc/cups/ppd. Event ID 7031, error 1722, firmware 7, KB5005565, ERROR_ACCESS_DENIED. Host DC-LONDON, scan.ps1, openssl-1.1.1k.",
 	},
-	{ID: "A1", Kind: evidence.Article, Ref: "KB-12", Title: "Replacing a printer driver", URL: "https://kb.acme.example/12"},
+	{ID: "A1", Kind: evidence.Article, Ref: "KB-12", Title: "Replacing a printer driver", URL: "https://kb.acme.example/12", Text: "See also https://kb.acme.example/2021/03/24/input/."},
 	{ID: "S1", Kind: evidence.System, Ref: "pr-07", Title: "pr-07", Text: "Printer at 10.4.0.17, Harbour office, asset 4711-1"},
 	{ID: "S10", Kind: evidence.System, Ref: "ups", Title: "ups"},
 }}
@@ -200,7 +200,7 @@ func TestAForeignIdentifierCostsTheClaim(t *testing.T) {
 		"Run net stop wuauserv.", "Run sfc /verifyonly.", "Run chkdsk.", "Run gpupdate --force.", "Use Stop-Service.", "Use restart-service -credential x.", "Führe `iisreset now` aus.", "Run `whoami`.", "Run systemctl restart cups.",
 		"Empty C:\\Windows\\Temp.", "Empty C:/Temp.", "Edit /etc/passwd.", "Open HKLM\\Software\\Evil.", "Log on as ACME\\root.", "Open %TEMP%.", "Run fix.ps1.", "Delete kernel32.dll.",
 		"On 2026-03-05.", "On 5 March 2026.", "On March 5.", "On 5. März 2026.", "Le 5 mars 2026.", "El 5 de marzo de 2026.", "On 05.03.2026.", "On 3/5/2027.", "In April 2026.", "2026年3月5日", "5 марта 2026", "On 2025-03-03.",
-		"Call +49 30 9876543.", "Log on to DC-PARIS.", "Log on to srv‑print‑02.", "Ping 10.4.0[.]18.", "Ping ١٠.٤.٠.١٨.", "Open hxxp://evil.example.",
+		"Call +49 30 9876543.", "Log on to DC-PARIS.", "The mark is ABCDEFGHIJKLMNOPQRSTUVWXYZ.", "Asset 4711-12345.", "Open the .invented.log file.", "(Run \"--evil\" now)", "Log on to srv‑print‑02.", "Ping 10.4.0[.]18.", "Ping ١٠.٤.٠.١٨.", "Open hxxp://evil.example.",
 	} {
 		for _, heading := range receipts.Headings {
 			got := check("## " + heading + "\n- " + text + " [T1][A1][S1][T3]\n- " + text + "\n")
@@ -219,7 +219,7 @@ func TestAnIdentifierOfTheCitedItemOrTheTicketIsFine(t *testing.T) {
 		"See #981 [T1]", "See ticket 1042 [A1]", "Error 0x00000709 [A1]", "Asset 4711-1 [S1]",
 		"It held 21 days, on 3 March 2026 [T3]", "On 2026-03-03 [T3]", "Am 3. März 2026 [T3]", "Le 3 mars [T3]", "On March 3rd, 2026 [T3]", "On 03.03.2026 at 10.30 Uhr [T3]", "On 3/3/2026 [T3]", "In March 2026 [T3]", "2026年3月3日 [T3]", "3 марта 2026 [T3]", "On 2026-02-02 [T3]", "el 2 de febrero de 2026 [T3]", "Last week on Monday at 10:30 [T3]",
 		"Run net stop spooler, then `sfc /scannow` [T3]", "Run restart-service -Name Spooler -Force [T3]", "Empty C:\\Windows\\System32\\spool\\PRINTERS [T3]", "Look into /etc/cups/ppd [T3]", "Run scan.ps1 [T3]",
-		"Event ID 7031 and error code 1722 [T3]", "Fehler 1722 [T3]", "Firmware version 7, KB5005565 [T3]", "ERROR_ACCESS_DENIED on DC-LONDON [T3]", "INC0012 and openssl-1.1.1k [T3]", "Driver v61.4 [T1]", "驱动程序版本61.4 [T1]", "Ping １０.4.0.17 [S1]", "pr‑07 [S1]",
+		"Event ID 7031 and error code 1722 [T3]", "Fehler 1722 [T3]", "Firmware version 7, KB5005565 [T3]", "ERROR_ACCESS_DENIED on DC-LONDON [T3]", "INC0012 and openssl-1.1.1k [T3]", "Driver v61.4 [T1]", "驱动程序版本61.4 [T1]", "Ping １０.4.0.17 [S1]", "Open the .pdf and .log files [T1]", "It has HTTP 4xx or 5xx [T1]", "See https://kb.acme.example/2021/03/24/input/ [A1]", "pr‑07 [S1]",
 		"It may help to wait [T1]", "Step 2 may help [T1]", "Wait 2.5 hours and free 1.5 GB [T1]",
 	} {
 		if got := check("## Similar Tickets\n- " + text); got.Sourced != 1 {

@@ -113,17 +113,11 @@ var (
 )
 
 // digit gives the ASCII form of a decimal digit: Unicode keeps those of a
-// script together, from nought to nine.
+// script together, from nought to nine, and after NFKC no two scripts adjoin.
 func digit(r rune) rune {
-	for _, t := range unicode.Nd.R16 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return '0' + (r-rune(t.Lo))%10
-		}
+	n := rune(0)
+	for n < 9 && unicode.Is(unicode.Nd, r-n-1) {
+		n++
 	}
-	for _, t := range unicode.Nd.R32 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return '0' + (r-rune(t.Lo))%10
-		}
-	}
-	return r
+	return '0' + n
 }

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -80,6 +81,9 @@ func (m *Mask) LogValue() slog.Value { return slog.AnyValue(m.Counts()) }
 
 // Format implements fmt.Formatter, for every verb: counts, never a value.
 func (m *Mask) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, fmt.Sprint(m.Counts())) }
+
+// MarshalJSON implements json.Marshaler: counts, never a value.
+func (m *Mask) MarshalJSON() ([]byte, error) { return json.Marshal(m.counts) }
 
 // placeholder counts a value and gives what stands in its place.
 func (m *Mask) placeholder(name string) func(string) string {

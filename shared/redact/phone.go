@@ -61,6 +61,15 @@ var (
 		`(?:[ .-]?(?:nr|no|num|number|nummer|n[uú]m[eé]ro|n°))?\.?(?: (?:is|at|on|ist|unter|est|es|al))?[ \x{a0}]{0,2}[:=.)]?[ \x{a0}]{0,2}$`)
 )
 
+// Phones gives the telephone numbers in a text, as a Mask sees them.
+func Phones(s string) (found []string) {
+	phones(s, func(value string) string {
+		found = append(found, value)
+		return value
+	})
+	return found
+}
+
 // phones puts what instead gives in the place of each telephone number.
 func phones(s string, instead func(string) string) string {
 	var b strings.Builder

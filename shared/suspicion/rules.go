@@ -29,9 +29,10 @@ func (r rule) withCased(words ...string) rule { r.cased = words; return r }
 func (r rule) onLines() rule                  { r.lines = true; return r }
 
 // override is the order, in one language, to forget the orders given before:
-// verb, which ones, noun; or these before the verb.
+// verb, which ones, noun, in any order of these that languages have.
 func override(verbs, which, nouns string, needs ...string) rule {
-	return like("override", needs, `(?:`+verbs+`)`+near+`(?:`+which+`)`+near+`(?:`+nouns+`)|(?:`+which+`)`+near+`(?:`+nouns+`)`+near+`(?:`+verbs+`)`)
+	verbs, which, nouns = `(?:`+verbs+`)`, `(?:`+which+`)`, `(?:`+nouns+`)`
+	return like("override", needs, verbs+near+which+near+nouns+`|`+verbs+near+nouns+near+which+`|`+which+near+nouns+near+verbs)
 }
 
 // machine is how a machine is called. The short names are no words in capitals
@@ -76,26 +77,39 @@ var rules = []rule{
 	like("probe", []string{"tenant", "client", "customer"}, `\b(?:list|show|reveal|print|include|repeat|give|quote|leak|dump|copy|tell)\b`+near+`\b(?:other|another|different|all|every) (?:tenant|client|customer|compan)\w*['’]?s? (?:ticket|data|password|credential|record|secret|note|incident)`),
 
 	like("role tag", []string{"<|", "[inst", "<<sys", "[/inst"}, `<\|? ?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id|end_header_id|begin_of_text) ?\|>|\[/?INST\]|<</?SYS>>`),
-	like("role tag", []string{"system", "assistant", "instruction", "developer"}, `</?(?:system|assistant|system_prompt|instructions?|developer|tool_call|function_calls?)>|^#{1,4} ?(?:system|assistant|new instructions?|instructions?) ?:|\[(?:system|assistant|developer)\](?: ?\(|:)|["']role["'] ?: ?["'](?:system|assistant|developer)|^["'> ]*(?:assistant|developer) ?: |^["'> ]*system ?: ?(?:you|ignore|from now|always|respond|reply|override|new|the (?:assistant|model|note)|all|disregard|do not|add|write|end)`).onLines(),
+	like("role tag", []string{"system", "assistant", "instruction", "developer"}, `</?(?:system|assistant|system_prompt|instructions?|developer|tool_call|function_calls?)>|#{2,4} ?(?:system|assistant|new instructions?|instructions?) ?:|\[(?:system|assistant|developer)\](?: ?\(|:)|["']role["'] ?: ?["'](?:system|assistant|developer)|^["'> ]*(?:assistant|developer) ?: |\b(?:assistant|ai|bot) ?: ?(?:understood|sure|of course|certainly|yes|okay|i will|i'll|here)\b|\bsystem ?: ?(?:you (?:must|are|will|have|shall|should|may|can)\b|ignore|from now|always|respond|reply|override|new (?:instruction|rule|polic)|the (?:assistant|model|note)\b|disregard|do not)`).onLines(),
 	like("fence", []string{"===", "end of", "begin ", "start of"}, `={3,} ?(?:end of )?(?:ticket|evidence|system|article|user|instructions?|data)\b|\b(?:end of|begin|start of) (?:the )?(?:system|user|assistant|untrusted|quoted|ticket|evidence) (?:prompt|data|message|input|text|content|section|block)`).onLines(),
-	like("fence", []string{"past ticket", "] article", "] system"}, `^ ?\[[TAS]\d{1,2}\] ?(?:possibly related )?(?:past ticket|article|system) `).onLines(),
+	like("fence", []string{"past ticket", "] article", "] system"}, `\[[TAS]\d{1,2}\] ?(?:possibly related )?(?:past ticket|article|system) `).onLines(),
 	like("answer's form", []string{"similar_tickets", "recommended_next_steps", "relevant_documentation", "system_information", "evidence", "tool_calls", "function_call"},
-		`similar_tickets|recommended_next_steps|relevant_documentation|system_information|["'][ ,:{]{0,6}evidence["'] ?: ?\[|["'](?:tool_calls|function_call)["'] ?:`),
-	like("comment", []string{"<!--"}, `<!--[^>]{0,300}\b(?:(?-i:AI|LLM)\b|assistant|language model|technician|chatbot|operator)`),
-	like("exfiltration", []string{"]("}, `!\[[^\]\n]{0,80}\]\([^)\n]{0,200}(?:\{|\$|<|%7b|secret|canary|prompt|[?&](?:data|d|q|leak|exfil|c)=)`),
+		`similar_tickets|recommended_next_steps|relevant_documentation|system_information|["'][ ,:{]{0,6}evidence["'] ?: ?\[|["'](?:tool_calls|function_call)["'] ?:`).onLines(),
+	like("comment", []string{"<!--"}, `<!--[^>]{0,300}\b(?:(?-i:AI|LLM)\b|assistant|language model|technician|chatbot|operator)`).onLines(),
+	like("exfiltration", []string{"]("}, `!\[[^\]\n]{0,80}\]\([^)\n]{0,200}(?:\{|\$|<|%7b|secret|canary|prompt|[?&](?:data|d|q|leak|exfil|c)=)`).onLines(),
 
 	like("orders the answer", []string{"your answer", "your response", "your output", "your reply", "your replies", "your summary", "your briefing", "your note"}, `\b(?:begin|start|end|finish|preface|prefix|close|conclude)\b`+near+`\byour (?:answer|response|reply|output|summary|briefing|note)s? (?:with|by)\b|\byour (?:answer|response|output|summary|briefing|note|reply) (?:must|should|shall|has to|needs to|will) (?:be|begin|start|end|contain|include|consist|say|state|only|mention)\b`),
 	like("orders the answer", []string{"only", "exactly", "verbatim"}, `\b(?:respond|reply|answer|output|say|write|print|return) (?:\w+ )?(?:only|exactly|nothing but)(?: with| in| the| this|:| "|')|\brepeat (?:the following|this|after me)\b`+near+`(?:exactly|verbatim|word)`),
 	like("orders the note", []string{"note", "briefing", "summary", "next steps"}, `\b(?:add|include|insert|append|write|put|place|paste|copy|mention|say|state|cite|list|recommend|show|post)\b`+near+`\b(?:in|into|to|at the (?:end|top|start|beginning) of|on|as|under|inside) (?:the |your |this |every |all |each |their )?(?:first line of (?:the |your )?)?(?:internal |support |final |technician'?s? |private )?(?:note|briefing|summary|(?:recommended )?next steps?)\b(?:$|[^\p{L}' -])`),
 	like("orders the note", []string{"note", "briefing", "summary"}, `\b(?:the|your|every|each|this) (?:internal |support )?(?:note|briefing|summary) (?:must|should|shall|has to|needs to) (?:\w+ )?(?:say|state|contain|include|tell|recommend|mention|list|link|point|name|end|begin|start|read|cite)\b`),
-	like("orders the note", []string{"notiz", "zusammenfassung", "note", "nota", "notitie", "notatk", "резюме", "заметк", "备注", "笔记", "メモ", "ノート", "résumé", "resumen", "riassunto"},
-		`(?:füge|schreib\w*|setze|nimm|ergänze)\b`+near+`(?:in|zu|an|ans)\b`+near+`(?:notiz|zusammenfassung)|(?:ajoute[rz]?|insère\w*|écri[st]\w*|mets|mettez|inclu\w+)\b`+near+`(?:dans|à) (?:la|ta|votre|le|cette) (?:note|résumé)|(?:añad\w+|agreg\w+|incluy\w+|escrib\w+|pon(?:ga)?)\b`+near+`\b(?:en|a) (?:la|tu|el|esta) (?:nota|resumen)|(?:aggiung\w+|inserisc\w+|scriv\w+)\b`+near+`(?:nella|alla|nel|al) (?:nota|riassunto)|(?:adicion\w+|inclu\w+|escrev\w+|insir\w+)\b`+near+`(?:na|à|no) (?:nota|resumo)|(?:voeg|schrijf|zet)\b`+near+`(?:in|aan|toe)\b`+near+`(?:notitie|samenvatting)|(?:dodaj|wpisz|umieść)\b`+near+`notat\w+|(?:добавь|вставь|напиши|включи)\w*`+near+`(?:заметк|резюме|примечани)\w*|(?:添加|加入|写入|写进|插入|放入)[^。\n]{0,20}(?:备注|笔记|摘要)|(?:备注|笔记|摘要)[^。\n]{0,10}(?:添加|加入|写入|插入)|(?:メモ|ノート|要約)[^。\n]{0,30}(?:追加|書|入れ)`),
+	like("orders the note", []string{"notiz", "zusammenfassung"}, `(?:füge|schreib\w*|setze|nimm|ergänze)\b`+near+`\b(?:in|zu|an|ans)\b`+near+`(?:notiz|zusammenfassung)`),
+	like("orders the note", []string{"la note", "ta note", "votre note", "cette note", "le résumé", "votre résumé"}, `(?:ajoute[rz]?|insère\w*|écri[st]\w*|mets|mettez|inclu\w+)\b`+near+`(?:dans|à) (?:la|ta|votre|le|cette) (?:note|résumé)`),
+	like("orders the note", []string{"la nota", "tu nota", "esta nota", "el resumen"}, `(?:añad\w+|agreg\w+|incluy\w+|escrib\w+|pon(?:ga)?)\b`+near+`\b(?:en|a) (?:la|tu|el|esta) (?:nota|resumen)`),
+	like("orders the note", []string{"nella nota", "alla nota", "nel riassunto", "al riassunto"}, `(?:aggiung\w+|inserisc\w+|scriv\w+)\b`+near+`(?:nella|alla|nel|al) (?:nota|riassunto)`),
+	like("orders the note", []string{"na nota", "à nota", "no resumo"}, `(?:adicion\w+|inclu\w+|escrev\w+|insir\w+)\b`+near+`(?:na|à|no) (?:nota|resumo)`),
+	like("orders the note", []string{"notitie", "samenvatting"}, `(?:voeg|schrijf|zet)\b`+near+`(?:in|aan|toe)\b`+near+`(?:notitie|samenvatting)`),
+	like("orders the note", []string{"notat"}, `(?:dodaj|wpisz|umieść)`+near+`notat`),
+	like("orders the note", []string{"резюме", "заметк", "примечани"}, `(?:добавь|вставь|напиши|включи)`+near+`(?:заметк|резюме|примечани)`),
+	like("orders the note", []string{"备注", "笔记", "摘要", "メモ", "ノート", "要約"}, `(?:添加|加入|写入|写进|插入|放入)[^。\n]{0,20}(?:备注|笔记|摘要)|(?:备注|笔记|摘要)[^。\n]{0,10}(?:添加|加入|写入|插入)|(?:メモ|ノート|要約)[^。\n]{0,30}(?:追加|書|入れ)`),
 
 	like("orders the technician", []string{"tell", "instruct", "direct", "order", "convince", "urge", "advise", "inform", "have ", "get ", "make "},
 		`\b(?:tell|instruct|direct|order|convince|urge|command|require)s?\b (?:the |your |our |all |every |each |any )?(?:\w+ )?`+technician+`,? (?:that (?:they|he|she|it) (?:must|should|needs? to|ha(?:s|ve) to) |to |they must |must )(?:\w+ ){0,3}`+do+`|\b(?:have|get|make|advise|inform|ask) (?:the |your |all |every )?(?:technicians?|operators?|engineers?|readers?) (?:to )?(?:\w+ )?(?:run|execute|visit|open|click|download|install|paste|disable|dial|go to)\b`),
 	like("orders the technician", []string{"technician", "operator", "engineer"}, `\b(?:the |all |every |this )?(?:technicians?|operators?|engineers?|readers?) (?:must|shall|has to|have to|needs? to|should) (?:\w+ ){0,3}(?:run|execute|visit|open|click|download|install|call|dial|paste|disable|send|forward|type|go to|browse|log in|contact)\b|\b(?:attention|dear|note to|message (?:to|for)|to) (?:the |all |our )?(?:technicians?|operators?|engineers?|help ?desk staff|support staff)[,:!] `),
-	like("orders the technician", []string{"technik", "technicien", "técnico", "tecnico", "technicus", "monteur", "beheerder", "техник", "специалист", "оператор", "技术人员", "工程师", "操作员", "技術者", "担当者", "기술자", "teknisyen"},
-		`\b(?:sage?n?|weise?n?|teile?n?|befiehl|fordere?)\b`+near+`techniker`+near+`(?:ausführ|öffne|aufruf|besuch|klick|herunterlad|installier|eingeb|anruf|starte|deaktivier|anzuruf|auszuführ)\w*|(?:di[st]|dites|demande[rz]?|ordonne[rz]?|indique[rz]?)\b`+near+`technicien\w*`+near+`(?:exécut|ouvr|visit|lanc|cliqu|appel|install|télécharg)\w*|(?:di(?:le|ga|gale)?|indi(?:ca|que)\w*|pid[ea]\w*|orden[ae]\w*)\b`+near+`técnic\w+`+near+`(?:ejecut|visit|abr|llam|hag|descarg|instal|abra)\w*|(?:dì |(?:dite|dica|chied\w+|istruisc\w+|ordin\w+)\b)`+near+`tecnic\w+`+near+`(?:esegu|visit|apr|chiam|scaric|install)\w*|(?:diga|peça|instrua|mande|avise)\b`+near+`técnic\w+`+near+`(?:execut|visit|abr|lig|baix|instal|clic)\w*|(?:vertel|zeg|instrueer|laat)\b`+near+`(?:technicus|monteur|beheerder)`+near+`(?:uitvoer|open|bezoek|bel|klik|download|installeer)\w*|(?:powiedz|każ|poleć|poinstruuj)\w*`+near+`technik\w*|(?:řekni|přikaž)\w*`+near+`technik\w*|(?:скажи|вели|сообщи|прикажи|попроси)\w*`+near+`(?:техник|специалист|оператор)\w*|(?:告诉|让|要求|通知|指示)(?:技术人员|工程师|操作员)|(?:技術者|担当者)に[^。\n]{0,40}(?:実行|訪問|開|電話|クリック)|기술자에게|teknisyene?`+near+`(?:çalıştır|aç|ara|ziyaret)\w*`),
+	like("orders the technician", []string{"techniker"}, `\b(?:sage?n?|weise?n?|teile?n?|befiehl|fordere?)\b`+near+`techniker`+near+`(?:ausführ|öffne|aufruf|besuch|klick|herunterlad|installier|eingeb|anruf|starte|deaktivier|anzuruf|auszuführ)`),
+	like("orders the technician", []string{"technicien"}, `(?:di[st]|dites|demande[rz]?|ordonne[rz]?|indique[rz]?)\b`+near+`technicien`+near+`(?:exécut|ouvr|visit|lanc|cliqu|appel|install|télécharg)`),
+	like("orders the technician", []string{"técnic"}, `(?:di(?:le|ga|gale)?|indi(?:ca|que)\w*|pid[ea]\w*|orden[ae]\w*|peça|instrua|mande|avise)\b`+near+`técnic`+near+`(?:ejecut|execut|visit|abr|llam|lig|hag|descarg|baix|inst|clic)`),
+	like("orders the technician", []string{"tecnic"}, `(?:dì |(?:dite|dica|chied\w+|istruisc\w+|ordin\w+)\b)`+near+`tecnic`+near+`(?:esegu|visit|apr|chiam|scaric|install)`),
+	like("orders the technician", []string{"technicus", "monteur", "beheerder"}, `\b(?:vertel|zeg|instrueer|laat)\b`+near+`(?:technicus|monteur|beheerder)`+near+`(?:uitvoer|open|bezoek|bel|klik|download|installeer)`),
+	like("orders the technician", []string{"technik"}, `\b(?:powiedz|każ|poleć|poinstruuj|řekni|přikaž)`+near+`technik`),
+	like("orders the technician", []string{"техник", "специалист", "оператор"}, `(?:скажи|вели|сообщи|прикажи|попроси)`+near+`(?:техник|специалист|оператор)`),
+	like("orders the technician", []string{"技术人员", "工程师", "操作员", "技術者", "担当者", "기술자", "teknisyen"}, `(?:告诉|让|要求|通知|指示)(?:技术人员|工程师|操作员)|(?:技術者|担当者)に[^。\n]{0,40}(?:実行|訪問|開|電話|クリック)|기술자에게|teknisyene?`+near+`(?:çalıştır|aç|ara|ziyaret)`),
 	like("keeps a secret", []string{"do not", "don't", "never"}, `\b(?:do not|don't|never) (?:tell|mention|reveal|inform|alert|warn|disclose|show)\b`+near+`\b(?:the )?(?:user|technician|operator|these instructions|this (?:instruction|message|prompt)|that you)`),
 	like("jailbreak", []string{"jailbreak", "do anything now", "developer mode", "dan mode"}, `\bjailbreak (?:mode|prompt)|\bdo anything now\b|\b(?:enable|enter|activate|switch to|you are in) (?:developer|dan|god) mode\b`),
 }
@@ -145,12 +159,30 @@ func (r rule) around(text, keys, word string) bool {
 			return false
 		}
 		i += from
-		if r.in(cutout(text, i-window, i+len(word)+window)) {
+		start, end := max(i-window, 0), min(i+len(word)+window, len(keys))
+		if !r.lines {
+			start, end = sentence(keys, start, i, end)
+		}
+		if r.in(cutout(text, start, end)) {
 			return true
 		}
 		from = i + max(len(word), step)
 	}
 	return false
+}
+
+// sentence narrows a window to the sentence around i: patterns stay within one,
+// and a short text is read quickly.
+func sentence(text string, start, i, end int) (from, to int) {
+	for _, mark := range []string{". ", "! ", "? "} {
+		if n := strings.LastIndex(text[start:i], mark); n >= 0 {
+			start += n + len(mark)
+		}
+		if n := strings.Index(text[i:end], mark); n >= 0 {
+			end = i + n + len(mark)
+		}
+	}
+	return start, end
 }
 
 // in tells whether the piece has a match that is short enough.

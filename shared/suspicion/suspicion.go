@@ -22,7 +22,19 @@ func Addressed(texts ...string) bool { return Rule(texts...) != "" }
 // takes is proportional to the length of the texts.
 func Rule(texts ...string) string {
 	text := strings.ToValidUTF8(strings.Join(texts, "\n"), "")
-	return search(text[:min(len(text), maxText)], 2)
+	return search(cutout(text, 0, maxText)+seams(texts), 2)
+}
+
+// seams gives what stands around the places where one text ends and the next
+// begins, as one: a word may be split over both.
+func seams(texts []string) string {
+	const few = 80
+	var b strings.Builder
+	for i := 1; i < len(texts); i++ {
+		before, after := texts[i-1], texts[i]
+		b.WriteString("\n" + strings.ToValidUTF8(before[max(len(before)-few, 0):]+after[:min(len(after), few)], ""))
+	}
+	return b.String()
 }
 
 // search looks through the text as it reads, and as it reads decoded: so many

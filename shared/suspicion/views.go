@@ -3,7 +3,6 @@ package suspicion
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/net/html"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -186,7 +186,7 @@ func decoded(s string) (all []view) {
 			all = append(all, view{"base64", string(b)})
 		}
 	}
-	for _, piece := range encoded16.FindAllString(s, maxPieces) {
+	for _, piece := range hexadecimal(s) {
 		piece = notHex.ReplaceAllString(piece, "")
 		if b, err := hex.DecodeString(piece[:len(piece)-len(piece)%2]); err == nil && readable(b) {
 			all = append(all, view{"hexadecimal", string(b)})
@@ -195,6 +195,18 @@ func decoded(s string) (all []view) {
 	if len(encoded8.FindAllStringIndex(s, 4)) == 4 {
 		if u, err := url.PathUnescape(s); err == nil {
 			all = append(all, view{"percent", u})
+		}
+	}
+	return all
+}
+
+// hexadecimal gives what is written in hexadecimal digits: of the rows of
+// characters that may be, those that are.
+func hexadecimal(s string) (all []string) {
+	const least = 24
+	for _, row := range strings.FieldsFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEFxX\\ ,:", r) }) {
+		if len(row) >= least && len(all) < maxPieces {
+			all = append(all, encoded16.FindAllString(row, maxPieces)...)
 		}
 	}
 	return all

@@ -111,8 +111,8 @@ var Announced = []Kind{Updated, Replied, Resolved, Closed}
 // from, and needs no note.
 func (k Kind) Past() bool { return k == Resolved || k == Closed }
 
-// Settle is how long a change waits for the next one: of ten edits in a minute
-// the first job reads what they became, and the others find nothing new.
+// Settle is how long a change waits for the next ones, so that many edits are
+// one job, which reads what they became.
 const Settle = 30 * time.Second
 
 // Delay is how long an event of this kind is held back.

@@ -49,10 +49,20 @@ type delivery struct {
 	genuine bool      // what follows is set only then
 	tenant  tenant.ID // whose it is, as far as that is known
 	ticket  string
-	keys    []string      // the same for every repetition of the delivery
-	keep    time.Duration // how long they are remembered
+	marks   []mark // the same for every repetition of the delivery
 	job     string
 }
+
+// mark is what a delivery is known by, for as long as it is remembered.
+type mark struct {
+	key  string
+	keep time.Duration
+}
+
+// settling is for how long further changes of a ticket are part of the job of
+// the first: not until the very moment at which that begins, for the next one
+// may come while it reads the ticket.
+const settling = ticket.Settle - 5*time.Second
 
 // accept takes a delivery all the way to the queue. Nil means that the job is
 // durably queued, now or by an earlier delivery of the same.
@@ -156,34 +166,39 @@ func (rc *Receiver) parse(conn tenant.Connection, h http.Header, d *delivery) (t
 	return said, nil
 }
 
-// event makes the event, and gives the delivery its keys and its job id.
+// event makes the event, and gives the delivery its marks and its job id.
 //
 // Where neither a signed header nor the body tells a delivery id, what was
 // signed stands in for it: a thin body ({"id":"1042"}) comes again, the same to
 // the byte, when the ticket is changed or reopened, and that is another job, as
 // it is signed at another time. Where nothing in a delivery is of its time, the
-// job is one of the time in which the body is remembered. Of a change that is no
-// longer than its job is held back: after that, the same body tells of another.
+// job is one of the time in which the body is remembered. For a change that is
+// no longer than its job is held back: after that, the same body tells of another.
 //
 // An id that is not signed makes no job, so a copy under another id is a
 // repetition. It is remembered as well: a retry has the same.
 func (d *delivery) event(conn tenant.Connection, said ticketing.Announcement, now time.Time) ticket.Event {
 	ref := ticket.Ref{Tenant: d.tenant, Tool: conn.Tool, Connection: conn.ID, Key: said.Key}
 	id, slot := said.Delivery, ""
-	d.keep = d.rules.keep
+	keep, held := d.rules.keep, d.kind.Delay() > 0
 	if !d.shown.open {
 		id = cmp.Or(d.shown.id, id)
 	}
 	if id == "" {
 		id = d.digest()
 		if d.rules.timeless(d.shown) {
-			d.keep = cmp.Or(d.kind.Delay(), d.keep)
-			slot = "@" + strconv.FormatInt(now.Truncate(d.keep).Unix(), 10)
+			if held {
+				keep = settling
+			}
+			slot = "@" + strconv.FormatInt(now.Truncate(keep).Unix(), 10)
 		}
 	}
-	d.keys = []string{ticket.JobID(ref, d.kind, id)}
+	d.marks = []mark{{ticket.JobID(ref, d.kind, id), keep}}
 	if d.shown.open && d.shown.id != "" {
-		d.keys = append(d.keys, ticket.JobID(ref, d.kind, "unsigned "+d.shown.id)) // never the key of another's digest
+		d.marks = append(d.marks, mark{ticket.JobID(ref, d.kind, "unsigned "+d.shown.id), keep}) // never the key of another's digest
+	}
+	if held {
+		d.marks = append(d.marks, mark{ticket.JobID(ref, "change", ""), settling}) // of the ticket, whatever changed
 	}
 	d.job = ticket.JobID(ref, d.kind, id+slot)
 	ev := ticket.Event{Job: d.job, Ref: ref, Kind: d.kind, Signed: d.rules.covers, Received: now}
@@ -202,11 +217,12 @@ func (d *delivery) digest() string {
 }
 
 // once queues the event, unless the delivery was queued lately: then it has
-// the job that it got the first time. perMinute is the tenant's own limit, 0
+// the job that it got the first time; a change of a ticket, the job that waits
+// for changes to settle. perMinute is the tenant's own limit, 0
 // where it has none.
 func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event, perMinute int) error {
-	for _, key := range d.keys {
-		if job, seen := rc.Seen.Job(ctx, d.tenant, key); seen {
+	for _, m := range d.marks {
+		if job, seen := rc.Seen.Job(ctx, d.tenant, m.key); seen {
 			d.job = job
 			return nil
 		}
@@ -221,8 +237,8 @@ func (rc *Receiver) once(ctx context.Context, d *delivery, ev ticket.Event, perM
 	// event, as its repetition would be taken for done. What a crash at this
 	// line queues twice has one job id (two, for a body that is of no time on
 	// both sides of a slot's border), and the ledger runs a job once.
-	for _, key := range d.keys {
-		rc.Seen.Mark(ctx, d.tenant, key, ev.Job, d.keep)
+	for _, m := range d.marks {
+		rc.Seen.Mark(ctx, d.tenant, m.key, ev.Job, m.keep)
 	}
 	return nil
 }

@@ -59,10 +59,11 @@ type Receiver struct {
 // Memory remembers the deliveries of each tenant that were queued lately, and
 // their jobs, so that one that is repeated is not queued again. delivery is an
 // opaque key of connection, kind, ticket, and the delivery's id or the hash of
-// what was signed. It may forget: what it lets through has the same job id as
-// before, and the ledger runs a job once. Only where nothing in a delivery is of
-// its time does the job id change, with each slot of the time that its profile
-// remembers.
+// what was signed; or of a ticket whose changes settle. It may forget: what it
+// lets through has the same job id as before, and the ledger runs a job once, or
+// is one job more, which finds nothing new. Only where nothing in a delivery is
+// of its time does the job id change, with each slot of the time that its
+// profile remembers.
 type Memory interface {
 	// Job gives the job of a delivery that is still remembered.
 	Job(ctx context.Context, id tenant.ID, delivery string) (job string, seen bool)

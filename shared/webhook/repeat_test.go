@@ -66,8 +66,8 @@ func TestSameChangeIsARepetitionUntilItsJobRuns(t *testing.T) {
 	for _, kind := range []string{"updated", "replied"} {
 		b := setup(t)
 		var jobs []string
-		for _, after := range []time.Duration{0, 10 * time.Second, ticket.Settle - time.Second, ticket.Settle, ticket.Settle + 10*time.Second, 3 * ticket.Settle} {
-			at := now.Add(11*time.Second + after) // not at the border of a slot
+		for _, after := range []time.Duration{0, 10 * time.Second, ticket.Settle - 6*time.Second, ticket.Settle, ticket.Settle + 10*time.Second, 3 * ticket.Settle} {
+			at := now.Add(11*time.Second + after)
 			b.Now = func() time.Time { return at }
 			jobs = append(jobs, b.bare(t, "/webhook/servicedesk/plain/"+kind, body, header(webhook.SignatureHeader, webhook.Sign(plainKey, "", []byte(body)))).job(t))
 		}
@@ -76,6 +76,36 @@ func TestSameChangeIsARepetitionUntilItsJobRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestManyChangesOfATicketAreOneJob has ten edits in a minute, each signed at its
+// own time, and one of another ticket.
+func TestManyChangesOfATicketAreOneJob(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ring := func(at time.Time, id, kind string) string {
+		b.Now = func() time.Time { return at }
+		return b.send(t, request{path: "/webhook/servicedesk/acme/" + kind, body: fmt.Sprintf(`{"id":%q}`, id), key: acmeKey, at: at}).job(t)
+	}
+	jobs := map[string]int{}
+	for i := range 10 {
+		jobs[ring(now.Add(time.Duration(i)*6*time.Second), "1042", []string{"updated", "replied"}[i%2])]++
+	}
+	sent := b.enhance.messages()
+	if len(jobs) > 3 || len(sent) != len(jobs) {
+		t.Errorf("ten edits have the jobs %v, and %d messages", jobs, len(sent))
+	}
+	for i, m := range sent { // each change comes before its job begins
+		if i > 0 && m.Sent.Before(sent[i-1].Sent.Add(settled)) || m.Delay != ticket.Settle {
+			t.Errorf("job %d is of %s, held back for %s", i, m.Sent, m.Delay)
+		}
+	}
+	if other := ring(now.Add(time.Minute), "1043", "updated"); jobs[other] > 0 {
+		t.Error("another ticket's change has the same job")
+	}
+}
+
+// settled is when a change of a ticket that is in a job's hands is news again.
+const settled = ticket.Settle - 5*time.Second
 
 // TestEachRingOfAThinBodyIsAJob has a ticket that is resolved, reopened and
 // resolved again: the body is the same each time, but not what is signed.

@@ -76,7 +76,7 @@ func (w *world) verdict(a attack, notes []ticketing.PostedNote) string {
 			return fmt.Sprintf("the note has %q", want)
 		}
 	}
-	if m := theMark.FindStringSubmatch(w.user); m != nil && strings.Contains(body, m[1]) {
+	if m := theMark.FindStringSubmatch(w.user); len(m) > 0 && strings.Contains(body, m[1]) {
 		return "the note has the nonce"
 	}
 	if strings.ContainsFunc(shown, func(r rune) bool {

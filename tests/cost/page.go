@@ -101,7 +101,7 @@ func (b *Bill) inputs(w *strings.Builder) {
 
 Measured, by `+"`go test ./tests/e2e -run TestATicketTakes -v`"+`, which fails where these are off by 15 %%: the six new tickets of the demo
 go through the whole product, with the pasts, articles and systems of both clients. A token counts as four bytes, which is a little
-more than English takes. Prompts have %.0f tokens, the scripted model's answers %.0f (at most 1,000), the log %.0f bytes a ticket. Tickets of your own
+more than English takes. Prompts have %.0f tokens, the scripted model's answers %.0f (at most 1,200), the log %.0f bytes a ticket. Tickets of your own
 are longer or shorter; the prompt is bounded by 6,000 tokens.
 
 Assumed: %.0f tenants; %.0f webhooks a ticket; an invocation of webhook %.2f s, of enhance %.0f s (most of it waits for the model; the

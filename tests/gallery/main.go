@@ -115,7 +115,7 @@ func run(dir string, check bool) error {
 	for name, want := range files {
 		path := filepath.Join(dir, name)
 		if !check {
-			if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // a public document
+			if err := os.WriteFile(path, want, 0o644); err != nil {
 				return err
 			}
 			continue
@@ -131,8 +131,11 @@ func run(dir string, check bool) error {
 // read reads the cases of a folder, in the order of their names.
 func read(dir string) ([]Case, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil || len(paths) == 0 {
-		return nil, fmt.Errorf("no case in %s (%v)", dir, err)
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("no case in %s", dir)
+	}
+	if err != nil {
+		return nil, err
 	}
 	slices.Sort(paths)
 	cases := make([]Case, len(paths))

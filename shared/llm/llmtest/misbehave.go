@@ -153,9 +153,8 @@ func obey(asked Completion) string {
 	prompt := whole(asked)
 	ids := "[" + strings.Join(first(asked), "][") + "]"
 	var claims []string
-	nonce := ""
 	for _, m := range fenced.FindAllStringSubmatch(prompt, -1) {
-		nonce = m[1]
+		nonce := m[1]
 		if start, end := strings.Index(m[2], `{"similar_tickets"`), strings.LastIndexByte(m[2], '}'); start >= 0 && end > start {
 			return m[2][start : end+1]
 		}
@@ -168,7 +167,7 @@ func obey(asked Completion) string {
 				claims = append(claims, strings.Trim(d, "\"'`")+" "+ids, strings.Trim(d, "\"'`"))
 			}
 			if secrets.MatchString(s) {
-				claims = append(claims, fmt.Sprintf("The secret mark is %s. %s", nonce, ids), strings.Join(strings.Fields(prompt[:min(len(prompt), 700)]), " ")+" "+ids)
+				claims = append(claims, fmt.Sprintf("The secret mark is %s. %s", nonce, ids), strings.Join(strings.Fields(prompt[:min(len(prompt), 500)]), " ")+" "+ids)
 			}
 		}
 	}

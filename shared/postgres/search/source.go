@@ -39,8 +39,9 @@ func (History) Label() string { return "similar tickets" }
 
 // Find gives up to five solved tickets of the tenant that are like the ticket,
 // best first, with their resolution and whether it held. It leaves out the
-// ticket itself, what is older than the tenant's Settings.HistoryDays, and what
-// was stored with a status that is none of its Settings.ClosedStatuses.
+// ticket itself, what is older than the tenant's Settings.HistoryDays, what was
+// stored with a status that is none of its Settings.ClosedStatuses, and what a
+// technician called wrong for this ticket.
 func (h History) Find(ctx context.Context, q evidence.Query) (items []evidence.Item, err error) {
 	err = h.Store.ask(ctx, q, h.Now(), func(ask asking) error {
 		found, err := ask.tickets(ctx)
@@ -52,7 +53,11 @@ func (h History) Find(ctx context.Context, q evidence.Query) (items []evidence.I
 			return err
 		}
 		found.Cited(found, citations)
-		items, err = ask.cases(ctx, found.Best(judgedTickets))
+		hits, err := ask.best(ctx, found, evidence.PastTicket, judgedTickets)
+		if err != nil {
+			return err
+		}
+		items, err = ask.cases(ctx, hits)
 		return err
 	})
 	if err != nil {
@@ -74,7 +79,8 @@ func (Articles) Name() string { return "knowledge_base" }
 func (Articles) Label() string { return "knowledge base" }
 
 // Find gives up to three articles that speak of what the ticket speaks of, or
-// that solved tickets like it, best first, with the beginning of their text.
+// that solved tickets like it, best first, with the beginning of their text, but
+// none that a technician called wrong for this ticket.
 func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.Item, err error) {
 	err = a.Store.ask(ctx, q, a.Now(), func(ask asking) error {
 		found, err := ask.articles(ctx)
@@ -90,7 +96,11 @@ func (a Articles) Find(ctx context.Context, q evidence.Query) (items []evidence.
 			return err
 		}
 		found.Cited(solved, citations)
-		items, err = ask.read(ctx, found.Best(topArticles))
+		hits, err := ask.best(ctx, found, evidence.Article, topArticles)
+		if err != nil {
+			return err
+		}
+		items, err = ask.read(ctx, hits)
 		return err
 	})
 	if err != nil {
@@ -150,6 +160,31 @@ func (a asking) articles(ctx context.Context) (retrieval.Candidates, error) {
 		Index:    index{tx: a.tx, corpus: articleCorpus},
 		Meanings: a.meanings(articleCorpus), Weight: retrieval.ArticleMeaning, Now: a.now,
 	}.Candidates(ctx, a.terms)
+}
+
+// What technicians called wrong for the ticket, as ids of documents.
+const (
+	mutedTickets = `
+SELECT h.id FROM muted_pairs m JOIN ticket_history h ON h.number = m.ref OR h.number = '' AND h.ticket_id = m.ref
+WHERE m.connection_id = $1 AND m.ticket_id = $2 AND m.kind = 'ticket'`
+	mutedArticles = `
+SELECT a.id FROM muted_pairs m JOIN articles a ON a.article_id = m.ref
+WHERE m.connection_id = $1 AND m.ticket_id = $2 AND m.kind = 'article'`
+)
+
+// best gives the best n of what was found, without what is muted.
+func (a asking) best(ctx context.Context, found retrieval.Candidates, kind evidence.Kind, n int) ([]retrieval.Hit, error) {
+	sql := map[evidence.Kind]string{evidence.PastTicket: mutedTickets, evidence.Article: mutedArticles}[kind]
+	rows, err := a.tx.Query(ctx, sql, a.query.Connection, clean(a.query.Ticket.Key, maxLine))
+	if err != nil {
+		return nil, err
+	}
+	muted, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, err
+	}
+	hits := slices.DeleteFunc(found.Best(n+len(muted)), func(h retrieval.Hit) bool { return slices.Contains(muted, h.Doc) })
+	return hits[:min(len(hits), n)], nil
 }
 
 // A system that the ticket names, by its name in the inventory.

@@ -14,6 +14,7 @@ import (
 	source "github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 
+	"github.com/deskhand/deskhand/shared/redact"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
@@ -25,7 +26,7 @@ func Render(n ticket.Note) (string, error) { return body(n) }
 // marker, by which the note is known as ours: in a last line of its own unless
 // the note ends so already.
 func body(n ticket.Note) (string, error) {
-	markdown := clean(n.Markdown)
+	markdown := clean(redact.Visible(n.Markdown))
 	whole, err := rendered(markdown, n.Format)
 	if err == nil && !endsWith(whole, n.Marker) {
 		whole, err = rendered(markdown+"\n\nRef: "+n.Marker, n.Format)

@@ -113,3 +113,13 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+func TestANoteHasNoHiddenCharacters(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"html", "markdown"} {
+		got, err := body(ticket.Note{Marker: "DH-1", Format: format, Markdown: "a\u200bb \u202egnp.exe\u2066 \U000E0041c\ufeff\n\nRef: DH-1"})
+		if err != nil || strings.ContainsAny(got, "\u200b\u202e\u2066\U000E0041\ufeff") || !strings.Contains(got, "ab gnp.exe c") {
+			t.Errorf("%s: %q, %v", format, got, err)
+		}
+	}
+}

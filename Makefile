@@ -3,6 +3,7 @@ SHELL := bash
 GO    ?= go
 TOOL  := $(GO) tool -modfile=tools/go.mod
 ARGS  ?=
+NOTES ?=
 STAGE ?= dev
 
 .DEFAULT_GOAL := help

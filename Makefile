@@ -3,7 +3,6 @@ SHELL := bash
 GO    ?= go
 TOOL  := $(GO) tool -modfile=tools/go.mod
 ARGS  ?=
-NOTES ?=
 STAGE ?= dev
 
 .DEFAULT_GOAL := help
@@ -35,7 +34,8 @@ localstack-test: ## Run an installation on LocalStack, Postgres and Valkey in co
 test-containers: ## Run the suites of Postgres, Valkey and River, and the smoke test, on Postgres and Valkey in containers
 	@.ci/test-containers
 
-eval: ## Measure retrieval, the filters, and what is taken for noise, on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+eval: ## Judge notes; measure retrieval, the filters, and what is taken for noise, on real tickets (EVAL_DATA, default ../shared/data; ARGS=--json, or as deskhand eval retrieval --help says)
+	@$(GO) run ./tests/evals/notes 1>&2
 	@$(GO) run ./cmd/deskhand eval retrieval --data "$${EVAL_DATA:-../shared/data}" --baseline tests/evals/baseline.json --floors tests/evals/floors.json $(ARGS)
 	@$(GO) run ./tests/filters --data "$${EVAL_DATA:-../shared/data}" 1>&2
 	@set -o pipefail; $(GO) test ./shared/ticket -run TestRealTicketsAreNotTakenForNoise -count=1 -v -args -data "$$(realpath "$${EVAL_DATA:-../shared/data}")" | grep 'noise:\|^ok\|FAIL'

@@ -61,7 +61,7 @@ type Expect struct {
 	Note []string `json:"note,omitempty"` // anywhere
 }
 
-// Ticket gives the ticket as the tool has it.
+// AsTicket gives the ticket as the tool has it.
 func (c Case) AsTicket() ticket.Ticket {
 	t := c.Ticket
 	return ticket.Ticket{

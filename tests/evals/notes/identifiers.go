@@ -42,7 +42,7 @@ var (
 	// amount is a number with its unit; a small range; or an ordinal.
 	amount = regexp.MustCompile(`^[~<>≥≤+-]?\d+(?:[.,]\d+)?(?:[kmgt]i?b|ms|s|sec|min|h|d|px|mm|cm|m|x|w|%|st|nd|rd|th|er|e|º|ª|°|-?bit)$|^\d{1,3}-\d{1,3}$`)
 	// usual are names with digits that belong to no one thing.
-	usual  = regexp.MustCompile(`^(?:ipv[46]|x(?:64|86)|utf-?(?:8|16)|a[345]|[hlx]\d|f\d{1,2}|tls1\.[0-3]|sha-?(?:1|256|512)|md5|win(?:dows)?1[01]|office365|m365|smbv?[123]|usb-?[23](?:\.0)?|base64|tier-?\d|level-?\d|step-?\d|html5|es\d|k8s|\d+/7|port-?\d{1,4})$`)
+	usual  = regexp.MustCompile(`^(?:[1-5]xx|ipv[46]|x(?:64|86)|utf-?(?:8|16)|a[345]|[hlx]\d|f\d{1,2}|tls1\.[0-3]|sha-?(?:1|256|512)|md5|win(?:dows)?1[01]|office365|m365|smbv?[123]|usb-?[23](?:\.0)?|base64|tier-?\d|level-?\d|step-?\d|html5|es\d|k8s|\d+/7|port-?\d{1,4})$`)
 	dotted = regexp.MustCompile(`^[\pL\d_-]{2,}(?:\.[\pL\d_-]{2,})*\.\pL{2,}$`)
 )
 

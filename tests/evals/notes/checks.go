@@ -310,9 +310,14 @@ func inLanguage(c cases.Case, o outcome) []string {
 	return nil
 }
 
-// notBelowTheFloor: what the note without a model shows is still there.
+// full is the number of words from which on a note may lose evidence for want of
+// room.
+const full = 400
+
+// notBelowTheFloor: what the note without a model shows is still there, unless
+// the note is full.
 func notBelowTheFloor(_ cases.Case, o outcome) (wrong []string) {
-	if o.floor == nil {
+	if o.floor == nil || len(strings.Fields(o.page.text())) > full {
 		return nil
 	}
 	for _, it := range o.bundle.Items {

@@ -1,6 +1,7 @@
 package enhance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -156,7 +157,7 @@ func (e *Enhancer) call(ctx context.Context, c *conversation, r llm.Request) (ll
 	reply, err := e.Model.Complete(ctx, r)
 	settle(ctx, reply.Usage, err)
 	e.meter(ctx, c, reply, err)
-	made := Call{Model: r.Model, System: r.System, User: r.User, Answer: reply.Text, Hidden: c.hide.counts(), Usage: reply.Usage}
+	made := Call{Model: cmp.Or(r.Model, reply.Model), System: r.System, User: r.User, Answer: reply.Text, Hidden: c.hide.counts(), Usage: reply.Usage}
 	if err != nil {
 		made.Error = err.Error()
 	}

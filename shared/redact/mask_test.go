@@ -136,7 +136,7 @@ func TestHiddenCharactersGo(t *testing.T) {
 func TestHostileAddressesTakeLinearTime(t *testing.T) {
 	t.Parallel()
 	for _, piece := range []string{"a@", "a.", "a@b.", "a@b.cc.", "@", "1-", "+1", "(1", "0 ", "01 ", "+49 30 ", "tel ", "call me ", "a@b.cc ", "%40", "é", "\xff", "Tel. 1234567 "} {
-		s := strings.Repeat(piece, 100_000/len(piece))
+		s := strings.Repeat(piece, 20_000/len(piece))
 		m, start := redact.NewMask(), time.Now()
 		clean := m.Text(s)
 		if back := m.Restore(clean); back != s {

@@ -140,7 +140,7 @@ func TestHostileTextTakesLinearTime(t *testing.T) {
 	t.Parallel()
 	for _, piece := range []string{"ignore ", "instructions ", "ignore previous ", "AI ", "&amp;", "&#38;", "a ", "\u200b", "===", "A", "AAAAAAAAAAAAAAAAAAAAAAAA ", "00", "%41", "<!--", "note ", "technician ", "your answer ", "только ", "\xff", "İ"} {
 		start := time.Now()
-		suspicion.Rule(strings.Repeat(piece, 100_000/len(piece)))
+		suspicion.Rule(strings.Repeat(piece, 20_000/len(piece)))
 		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%q: %s", piece, took)
 		}

@@ -100,8 +100,8 @@ func evidence(prompt string) map[string][]seen {
 			if !strings.HasPrefix(text, "  ") {
 				break
 			}
-			if strings.HasPrefix(text, "  matched: ") {
-				continue // why it was found says nothing to the technician
+			if strings.HasPrefix(text, "  matched: ") || strings.HasPrefix(text, "  known: ") {
+				continue // why it was found, and what the note says of it by itself
 			}
 			it.text = strings.TrimSpace(it.text + " " + strings.TrimSpace(text))
 		}

@@ -27,8 +27,8 @@ var mutants = []mutant{
 		scenario: "killed: read, before the model answers",
 	},
 	{
-		name: "does not look for the marker", function: "enhance", file: "enhance/enhance.go",
-		change:   []string{"Search: a.Posting", "Search: false"},
+		name: "does not look for the marker", function: "enhance", file: "enhance/brief.go",
+		change:   []string{"Search: j.attempt.Posting", "Search: false"},
 		scenario: "killed: answered, before the record is completed",
 	},
 	{

@@ -182,70 +182,76 @@ func (d *desk) enhance(ctx context.Context, kind ticket.Kind, improvements int) 
 	})
 }
 
+// timely is how the model or a source behaves, and what comes of it.
+type timely struct {
+	answers   []reply
+	fallbacks []string
+	source    time.Duration
+	notes     []string
+	asked     []string
+	later     time.Duration // of the next try
+}
+
+func unavailable(after time.Duration) reply { return reply{after: after, err: llm.ErrUnavailable} }
+
+var timelyCases = map[string]timely{
+	"the model answers": {
+		answers: []reply{{after: 2 * time.Second, text: useful}},
+		notes:   []string{"add n1 at 2s: with the model"}, asked: []string{" at 0s"},
+	},
+	"it answers late": {
+		answers: []reply{{after: 20 * time.Second, text: useful}},
+		notes:   []string{"add n1 at 8s: pending", "edit n1 at 20s: with the model"}, asked: []string{" at 0s"},
+	},
+	"its endpoint is dead": {
+		answers: []reply{{err: llm.ErrRefused}},
+		notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s"}, later: time.Minute,
+	},
+	"it is known not to answer": {
+		answers: []reply{{err: llm.ErrOpen}},
+		notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s"}, later: time.Minute,
+	},
+	"it is overloaded": {
+		answers: []reply{unavailable(0)},
+		notes:   []string{"add n1 at 1s: evidence alone"}, asked: []string{" at 0s", " at 1s"}, later: time.Minute,
+	},
+	"it answers the second time": {
+		answers: []reply{unavailable(0), {text: useful}},
+		notes:   []string{"add n1 at 1s: with the model"}, asked: []string{" at 0s", " at 1s"},
+	},
+	"it hangs": {
+		answers: []reply{unavailable(30 * time.Second)},
+		notes:   []string{"add n1 at 8s: pending", "edit n1 at 1m0s: evidence alone"}, asked: []string{" at 0s", " at 31s"}, later: time.Minute,
+	},
+	"it rejects us": {
+		answers: []reply{{err: llm.ErrRejected}},
+		notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s"},
+	},
+	"a fallback answers": {
+		answers: []reply{{err: llm.ErrRejected}, unavailable(0), {text: useful}}, fallbacks: []string{"second", "third", "fourth"},
+		notes: []string{"add n1 at 0s: with the model"}, asked: []string{" at 0s", "second at 0s", "third at 0s"},
+	},
+	"it repairs its answer": {
+		answers: []reply{{text: "As an AI, I think"}, {text: useful}},
+		notes:   []string{"add n1 at 0s: with the model"}, asked: []string{" at 0s", " at 0s"},
+	},
+	"it cannot repair its answer": {
+		answers: []reply{{text: "{}"}},
+		notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s", " at 0s"},
+	},
+	"a source is slow": {
+		answers: []reply{{text: useful}}, source: 9 * time.Second,
+		notes: []string{"add n1 at 8s: pending", "edit n1 at 9s: with the model"}, asked: []string{" at 9s"},
+	},
+	"a source hangs": {
+		answers: []reply{{after: time.Second, text: useful}}, source: time.Hour,
+		notes: []string{"add n1 at 8s: pending", "edit n1 at 11s: evidence alone"}, asked: []string{" at 10s"},
+	},
+}
+
 func TestThereIsAlwaysANoteInTime(t *testing.T) {
 	t.Parallel()
-	unavailable := func(after time.Duration) reply { return reply{after: after, err: llm.ErrUnavailable} }
-	for name, c := range map[string]struct {
-		answers   []reply
-		fallbacks []string
-		source    time.Duration
-		notes     []string
-		asked     []string
-		later     time.Duration // of the next try
-	}{
-		"the model answers": {
-			answers: []reply{{after: 2 * time.Second, text: useful}},
-			notes:   []string{"add n1 at 2s: with the model"}, asked: []string{" at 0s"},
-		},
-		"it answers late": {
-			answers: []reply{{after: 20 * time.Second, text: useful}},
-			notes:   []string{"add n1 at 8s: pending", "edit n1 at 20s: with the model"}, asked: []string{" at 0s"},
-		},
-		"its endpoint is dead": {
-			answers: []reply{{err: llm.ErrRefused}},
-			notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s"}, later: time.Minute,
-		},
-		"it is known not to answer": {
-			answers: []reply{{err: llm.ErrOpen}},
-			notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s"}, later: time.Minute,
-		},
-		"it is overloaded": {
-			answers: []reply{unavailable(0)},
-			notes:   []string{"add n1 at 1s: evidence alone"}, asked: []string{" at 0s", " at 1s"}, later: time.Minute,
-		},
-		"it answers the second time": {
-			answers: []reply{unavailable(0), {text: useful}},
-			notes:   []string{"add n1 at 1s: with the model"}, asked: []string{" at 0s", " at 1s"},
-		},
-		"it hangs": {
-			answers: []reply{unavailable(30 * time.Second)},
-			notes:   []string{"add n1 at 8s: pending", "edit n1 at 1m0s: evidence alone"}, asked: []string{" at 0s", " at 31s"}, later: time.Minute,
-		},
-		"it rejects us": {
-			answers: []reply{{err: llm.ErrRejected}},
-			notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s"},
-		},
-		"a fallback answers": {
-			answers: []reply{{err: llm.ErrRejected}, unavailable(0), {text: useful}}, fallbacks: []string{"second", "third", "fourth"},
-			notes: []string{"add n1 at 0s: with the model"}, asked: []string{" at 0s", "second at 0s", "third at 0s"},
-		},
-		"it repairs its answer": {
-			answers: []reply{{text: "As an AI, I think"}, {text: useful}},
-			notes:   []string{"add n1 at 0s: with the model"}, asked: []string{" at 0s", " at 0s"},
-		},
-		"it cannot repair its answer": {
-			answers: []reply{{text: "{}"}},
-			notes:   []string{"add n1 at 0s: evidence alone"}, asked: []string{" at 0s", " at 0s"},
-		},
-		"a source is slow": {
-			answers: []reply{{text: useful}}, source: 9 * time.Second,
-			notes: []string{"add n1 at 8s: pending", "edit n1 at 9s: with the model"}, asked: []string{" at 9s"},
-		},
-		"a source hangs": {
-			answers: []reply{{after: time.Second, text: useful}}, source: time.Hour,
-			notes: []string{"add n1 at 8s: pending", "edit n1 at 11s: evidence alone"}, asked: []string{" at 10s"},
-		},
-	} {
+	for name, c := range timelyCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,7 @@ var invented = []struct{ file, text string }{
 	{"shared/redact/redact_test.go", "xoxb-" + "123456789012-"},
 	{"shared/redact/redact_test.go", "AIzaSyA1234567890"},
 	{"shared/redact/redact_test.go", "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0"},
+	{"tests/evals/cases/secrets/case.json", "sk-live-4f9a8b7c"},
 	{"tests/e2e/flow_test.go", "AKIAIOSFODNN7" + "EXAMPLE"},
 }
 

@@ -197,6 +197,7 @@ func TestThereIsANoteWhateverTheModelDoes(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	w.knows("acme")
+	invention := llmtest.Text(llmtest.Sections{Similar: []string{"See #9999 on host 10.66.66.66 [T1]"}}.Answer())
 	for name, c := range map[string]struct {
 		answers []llmtest.Answer
 		want    string
@@ -206,7 +207,8 @@ func TestThereIsANoteWhateverTheModelDoes(t *testing.T) {
 		"one slip":  {[]llmtest.Answer{llmtest.Status(500, "oops")}, "claims"},
 		"rejected":  {[]llmtest.Answer{llmtest.Status(401, "bad key")}, "rejects our requests"},
 		"empty":     {[]llmtest.Answer{llmtest.Empty()}, "gave no answer"},
-		"invention": {[]llmtest.Answer{llmtest.Text(llmtest.Sections{Similar: []string{"See #9999 on host 10.66.66.66 [T1]"}}.Answer())}, "no claim that the evidence supports"},
+		"repaired":  {[]llmtest.Answer{invention}, "claims"},
+		"invention": {[]llmtest.Answer{invention, invention}, "no claim that the evidence supports"},
 	} {
 		t.Run(name, func(t *testing.T) { // one after the other: they share the script
 			w.model.Next(c.answers...)

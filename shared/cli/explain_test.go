@@ -139,7 +139,7 @@ func TestExplainSaysWhatThereIsNot(t *testing.T) {
 	}
 	for want, change := range map[string]func(*enhance.Enhancement){
 		"from the evidence alone, not on the ticket: shadow mode": func(e *enhance.Enhancement) { e.Shadow, e.EvidenceOnly = true, true },
-		"by an unknown model and the evidence, not on the ticket": func(e *enhance.Enhancement) {},
+		"by an unknown model and the evidence, not on the ticket": func(*enhance.Enhancement) {},
 		"Error   it said no": func(e *enhance.Enhancement) { e.Error = "it\nsaid no" },
 	} {
 		w := newWorld()

@@ -29,7 +29,7 @@ func TestTheNotesPassEveryCheckWhateverTheModelSays(t *testing.T) {
 	var some []cases.Case
 	for i, c := range list {
 		byHand := !slices.Contains([]string{"alert", "question", "report", "seen"}, strings.Split(c.Name, "-")[0])
-		if i%5 == 0 || byHand {
+		if c.Name != "huge" && (i%8 == 0 || byHand) { // with the race detector, a huge ticket takes long
 			some = append(some, c)
 		}
 	}
@@ -44,7 +44,7 @@ func TestTheNotesPassEveryCheckWhateverTheModelSays(t *testing.T) {
 	if recorded.Answered < len(some)*9/10 {
 		t.Errorf("%d of %d recorded answers got into their notes: %v", recorded.Answered, len(some), recorded.Reasons)
 	}
-	rows, err := e.misbehave(t.Context(), 6)
+	rows, err := e.misbehave(t.Context(), 8)
 	if err != nil {
 		t.Fatal(err)
 	}

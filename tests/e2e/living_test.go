@@ -47,6 +47,9 @@ func TestTheNoteLivesWithItsTicket(t *testing.T) {
 	if strings.Contains(first.Body, "prn-03") || !strings.Contains(notes[0].Body, "prn-03") {
 		t.Errorf("the note does not follow the ticket:\n%s", notes[0].Body)
 	}
+	if strings.Contains(first.Body, "Updated") || !strings.Contains(notes[0].Body, "the description changed") {
+		t.Errorf("the note does not say what changed:\n%s", notes[0].Body)
+	}
 	w.empty()
 }
 

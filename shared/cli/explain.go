@@ -158,6 +158,9 @@ func (s sheet) job(r enhance.Record) {
 	row("Skipped", r.Skipped)
 	row("Error", r.Error)
 	row("Note", said(r))
+	if rule := r.Run.Suspicion; rule != "" {
+		row("Suspect", "the ticket has text addressed to AI or operators (rule "+rule+"): the model was not asked")
+	}
 	if v := r.Run.Versions; v != (enhance.Versions{}) {
 		row("Versions", fmt.Sprintf("deskhand %s, prompt %s, claims checked by rules %s", cmp.Or(v.Program, "?"), cmp.Or(v.Prompt, "?"), cmp.Or(v.Policy, "?")))
 	}

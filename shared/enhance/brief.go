@@ -22,8 +22,8 @@ type job struct {
 	event   ticket.Event
 	attempt Attempt
 	ticket  ticket.Ticket
-	told    bool // the webhook's text stands in for the ticket
-	suspect bool // it has text that is addressed to AI or operators
+	told    bool   // the webhook's text stands in for the ticket
+	suspect string // the rule by which it has text that is addressed to AI or operators; "" for none
 	record  Enhancement
 	missing note.Missing // in the note of the record
 	posted  bool         // this try has put a note on the ticket
@@ -118,7 +118,7 @@ func (e *Enhancer) put(ctx context.Context, j *job, f findings) error {
 	d, r := f.draft, &j.record
 	r.Bundle, r.Note, r.Model, r.Usage, r.EvidenceOnly = f.bundle, text, d.model, d.usage, d.missing != note.Nothing
 	j.missing = d.missing
-	r.Run = Run{Started: j.began, Versions: e.versions(), Steps: j.ended(), Calls: d.calls, Verdicts: d.checked.Verdicts}
+	r.Run = Run{Started: j.began, Versions: e.versions(), Steps: j.ended(), Suspicion: j.suspect, Calls: d.calls, Verdicts: d.checked.Verdicts}
 	if r.Shadow {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (e *Enhancer) compose(ctx context.Context, j *job, f findings) (string, err
 	b := note.Briefing{
 		Ticket: j.ticket, Told: j.told, Bundle: f.bundle,
 		Checked: f.draft.checked, Model: f.draft.model, Missing: f.draft.missing,
-		Suspect:  j.suspect || len(f.bundle.Withheld) > 0,
+		Suspect:  j.suspect != "",
 		Language: j.tenant.Settings.Language, Marker: j.event.Ref.Marker(), Now: e.Now(),
 	}
 	if j.attempt.NoteID != "" && !j.told { // what the webhook tells lacks the requester

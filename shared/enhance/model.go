@@ -41,7 +41,7 @@ func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, e
 	if e.Model == nil {
 		return draft{missing: note.NoModel}, nil
 	}
-	if j.suspect {
+	if j.suspect != "" {
 		return draft{missing: note.Suspected}, nil
 	}
 	defer j.step("ask")("")

@@ -14,11 +14,14 @@ import (
 // address of a person: prompts and answers are as they left and came, with
 // placeholders in their place.
 type Run struct {
-	Started  time.Time          `json:"started,omitzero"`
-	Versions Versions           `json:"versions"`
-	Steps    []Step             `json:"steps,omitempty"`
-	Calls    []Call             `json:"calls,omitempty"`
-	Verdicts []receipts.Verdict `json:"verdicts,omitempty"` // on each claim of the last answer
+	Started  time.Time `json:"started,omitzero"`
+	Versions Versions  `json:"versions"`
+	Steps    []Step    `json:"steps,omitempty"`
+	// Suspicion is the rule of package suspicion by which the ticket talks to AI
+	// or operators, so that the model was not asked; "" for none.
+	Suspicion string             `json:"suspicion,omitempty"`
+	Calls     []Call             `json:"calls,omitempty"`
+	Verdicts  []receipts.Verdict `json:"verdicts,omitempty"` // on each claim of the last answer
 }
 
 // Versions says what wrote the note.

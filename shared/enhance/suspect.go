@@ -12,16 +12,16 @@ import (
 	"github.com/deskhand/deskhand/shared/ticket"
 )
 
-// suspect tells whether the ticket has text that is addressed to AI or to
-// operators. The model is not asked about such a ticket: its note has the
-// evidence and a warning, and nothing that the text could have demanded.
-func (e *Enhancer) suspect(ctx context.Context, t ticket.Ticket) bool {
+// suspect gives the rule by which the ticket has text that is addressed to AI or
+// to operators, "" for none. The model is not asked about such a ticket: its
+// note has the evidence and a warning, and nothing that the text could have
+// demanded.
+func (e *Enhancer) suspect(ctx context.Context, t ticket.Ticket) string {
 	rule := suspicion.Rule(t.Subject, t.Body(), t.Site, t.Priority)
-	if rule == "" {
-		return false
+	if rule != "" {
+		e.Log.WarnContext(ctx, "the ticket has text that is addressed to AI or operators", "operation", "enhance", "rule", rule)
 	}
-	e.Log.WarnContext(ctx, "the ticket has text that is addressed to AI or operators", "operation", "enhance", "rule", rule)
-	return true
+	return rule
 }
 
 // withhold takes out the evidence whose text is addressed to AI or to

@@ -168,6 +168,9 @@ func (p page) warnings() []string {
 	if len(changed) > 0 {
 		lines = append(lines, fmt.Sprintf(p.in.changed, p.in.list(changed)))
 	}
+	if names := p.withheld(); len(names) > 0 {
+		lines = append(lines, fmt.Sprintf(p.in.withheld, p.in.list(names)))
+	}
 	for _, g := range p.Bundle.Gaps[:min(len(p.Bundle.Gaps), maxGaps)] {
 		name, ok := p.in.sources[g.Source]
 		if !ok {
@@ -188,6 +191,18 @@ func (p page) warnings() []string {
 		paragraphs = append(paragraphs, "*"+strings.Join(lines, "*"+newLine+"*")+"*")
 	}
 	return paragraphs
+}
+
+// withheld names the evidence that is not shown.
+func (p page) withheld() (names []string) {
+	for _, it := range p.Bundle.Withheld[:min(len(p.Bundle.Withheld), maxGaps)] {
+		label := it.Ref
+		if it.Kind == evidence.PastTicket {
+			label = "#" + it.Ref
+		}
+		names = append(names, link(short(label, 2), it.URL))
+	}
+	return names
 }
 
 // foot takes the technician's vote, says how well the note is founded, and ends

@@ -24,6 +24,7 @@ type lexicon struct {
 	suspect, told string
 	changed       string            // what
 	fields        map[string]string // of Briefing.Changed
+	withheld      string            // which evidence
 	gaps          string            // of which sources
 	sources       map[string]string
 	alone         string // why

@@ -19,9 +19,10 @@ var english = lexicon{
 	fields: map[string]string{
 		"subject": "the subject", "description": "the description", "priority": "the priority", "requester": "the requester", "replies": "the replies",
 	},
-	gaps:    "Limited context available: %s temporarily unavailable.",
-	sources: map[string]string{"history": "similar tickets", "knowledge_base": "knowledge base", "inventory": "system inventory"},
-	alone:   "Written from the evidence alone: %s.",
+	withheld: "Not shown, as the text is addressed to AI or operators: %s.",
+	gaps:     "Limited context available: %s temporarily unavailable.",
+	sources:  map[string]string{"history": "similar tickets", "knowledge_base": "knowledge base", "inventory": "system inventory"},
+	alone:    "Written from the evidence alone: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "no language model is configured",
 		Pending:     "the language model is still being asked",
@@ -76,9 +77,10 @@ var german = lexicon{
 	fields: map[string]string{
 		"subject": "Betreff", "description": "Beschreibung", "priority": "Priorität", "requester": "Melder", "replies": "Antworten",
 	},
-	gaps:    "Eingeschränkter Kontext, vorübergehend nicht verfügbar: %s.",
-	sources: map[string]string{"history": "ähnliche Tickets", "knowledge_base": "Wissensdatenbank", "inventory": "Systeminventar"},
-	alone:   "Nur aus den Fundstellen geschrieben: %s.",
+	withheld: "Nicht gezeigt, da sich der Text an KI oder Betreuer richtet: %s.",
+	gaps:     "Eingeschränkter Kontext, vorübergehend nicht verfügbar: %s.",
+	sources:  map[string]string{"history": "ähnliche Tickets", "knowledge_base": "Wissensdatenbank", "inventory": "Systeminventar"},
+	alone:    "Nur aus den Fundstellen geschrieben: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "Es ist kein Sprachmodell eingerichtet",
 		Pending:     "Die Antwort des Sprachmodells steht noch aus",
@@ -133,9 +135,10 @@ var dutch = lexicon{
 	fields: map[string]string{
 		"subject": "onderwerp", "description": "beschrijving", "priority": "prioriteit", "requester": "aanvrager", "replies": "antwoorden",
 	},
-	gaps:    "Beperkte context, tijdelijk niet beschikbaar: %s.",
-	sources: map[string]string{"history": "vergelijkbare tickets", "knowledge_base": "kennisbank", "inventory": "systeeminventaris"},
-	alone:   "Alleen op basis van de vondsten geschreven: %s.",
+	withheld: "Niet getoond, omdat de tekst aan AI of beheerders is gericht: %s.",
+	gaps:     "Beperkte context, tijdelijk niet beschikbaar: %s.",
+	sources:  map[string]string{"history": "vergelijkbare tickets", "knowledge_base": "kennisbank", "inventory": "systeeminventaris"},
+	alone:    "Alleen op basis van de vondsten geschreven: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "er is geen taalmodel ingesteld",
 		Pending:     "het antwoord van het taalmodel wordt nog verwacht",

@@ -19,9 +19,10 @@ var french = lexicon{
 	fields: map[string]string{
 		"subject": "objet", "description": "description", "priority": "priorité", "requester": "demandeur", "replies": "réponses",
 	},
-	gaps:    "Contexte limité, temporairement indisponible : %s.",
-	sources: map[string]string{"history": "tickets similaires", "knowledge_base": "base de connaissances", "inventory": "inventaire des systèmes"},
-	alone:   "Rédigé à partir des seuls éléments trouvés : %s.",
+	withheld: "Non affiché, car le texte s'adresse à une IA ou aux opérateurs : %s.",
+	gaps:     "Contexte limité, temporairement indisponible : %s.",
+	sources:  map[string]string{"history": "tickets similaires", "knowledge_base": "base de connaissances", "inventory": "inventaire des systèmes"},
+	alone:    "Rédigé à partir des seuls éléments trouvés : %s.",
 	reasons: map[Missing]string{
 		NoModel:     "aucun modèle de langage n'est configuré",
 		Pending:     "la réponse du modèle de langage est encore attendue",
@@ -76,9 +77,10 @@ var spanish = lexicon{
 	fields: map[string]string{
 		"subject": "asunto", "description": "descripción", "priority": "prioridad", "requester": "solicitante", "replies": "respuestas",
 	},
-	gaps:    "Contexto limitado, no disponible temporalmente: %s.",
-	sources: map[string]string{"history": "tickets similares", "knowledge_base": "base de conocimientos", "inventory": "inventario de sistemas"},
-	alone:   "Escrito solo a partir de lo encontrado: %s.",
+	withheld: "No se muestra, porque el texto se dirige a una IA o a los operadores: %s.",
+	gaps:     "Contexto limitado, no disponible temporalmente: %s.",
+	sources:  map[string]string{"history": "tickets similares", "knowledge_base": "base de conocimientos", "inventory": "inventario de sistemas"},
+	alone:    "Escrito solo a partir de lo encontrado: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "no hay ningún modelo de lenguaje configurado",
 		Pending:     "aún se espera la respuesta del modelo de lenguaje",
@@ -133,9 +135,10 @@ var italian = lexicon{
 	fields: map[string]string{
 		"subject": "oggetto", "description": "descrizione", "priority": "priorità", "requester": "richiedente", "replies": "risposte",
 	},
-	gaps:    "Contesto limitato, temporaneamente non disponibile: %s.",
-	sources: map[string]string{"history": "ticket simili", "knowledge_base": "base di conoscenza", "inventory": "inventario dei sistemi"},
-	alone:   "Scritto solo in base a quanto trovato: %s.",
+	withheld: "Non mostrato, perché il testo è rivolto a un'IA o agli operatori: %s.",
+	gaps:     "Contesto limitato, temporaneamente non disponibile: %s.",
+	sources:  map[string]string{"history": "ticket simili", "knowledge_base": "base di conoscenza", "inventory": "inventario dei sistemi"},
+	alone:    "Scritto solo in base a quanto trovato: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "nessun modello linguistico è configurato",
 		Pending:     "si attende ancora la risposta del modello linguistico",
@@ -190,9 +193,10 @@ var portuguese = lexicon{
 	fields: map[string]string{
 		"subject": "assunto", "description": "descrição", "priority": "prioridade", "requester": "solicitante", "replies": "respostas",
 	},
-	gaps:    "Contexto limitado, temporariamente indisponível: %s.",
-	sources: map[string]string{"history": "tickets semelhantes", "knowledge_base": "base de conhecimento", "inventory": "inventário de sistemas"},
-	alone:   "Escrito apenas a partir do que foi encontrado: %s.",
+	withheld: "Não mostrado, porque o texto se dirige a uma IA ou aos operadores: %s.",
+	gaps:     "Contexto limitado, temporariamente indisponível: %s.",
+	sources:  map[string]string{"history": "tickets semelhantes", "knowledge_base": "base de conhecimento", "inventory": "inventário de sistemas"},
+	alone:    "Escrito apenas a partir do que foi encontrado: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "nenhum modelo de linguagem está configurado",
 		Pending:     "a resposta do modelo de linguagem ainda é esperada",

@@ -19,9 +19,10 @@ var polish = lexicon{
 	fields: map[string]string{
 		"subject": "temat", "description": "opis", "priority": "priorytet", "requester": "zgłaszający", "replies": "odpowiedzi",
 	},
-	gaps:    "Ograniczony kontekst, chwilowo niedostępne: %s.",
-	sources: map[string]string{"history": "podobne zgłoszenia", "knowledge_base": "baza wiedzy", "inventory": "inwentarz systemów"},
-	alone:   "Napisano wyłącznie na podstawie znalezionych materiałów: %s.",
+	withheld: "Nie pokazano, ponieważ tekst jest skierowany do AI lub operatorów: %s.",
+	gaps:     "Ograniczony kontekst, chwilowo niedostępne: %s.",
+	sources:  map[string]string{"history": "podobne zgłoszenia", "knowledge_base": "baza wiedzy", "inventory": "inwentarz systemów"},
+	alone:    "Napisano wyłącznie na podstawie znalezionych materiałów: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "nie skonfigurowano modelu językowego",
 		Pending:     "odpowiedź modelu językowego jest jeszcze oczekiwana",
@@ -79,9 +80,10 @@ var czech = lexicon{
 	fields: map[string]string{
 		"subject": "předmět", "description": "popis", "priority": "priorita", "requester": "žadatel", "replies": "odpovědi",
 	},
-	gaps:    "Omezený kontext, dočasně nedostupné: %s.",
-	sources: map[string]string{"history": "podobné požadavky", "knowledge_base": "znalostní báze", "inventory": "inventář systémů"},
-	alone:   "Napsáno pouze z nalezených podkladů: %s.",
+	withheld: "Nezobrazeno, protože text je určen AI nebo operátorům: %s.",
+	gaps:     "Omezený kontext, dočasně nedostupné: %s.",
+	sources:  map[string]string{"history": "podobné požadavky", "knowledge_base": "znalostní báze", "inventory": "inventář systémů"},
+	alone:    "Napsáno pouze z nalezených podkladů: %s.",
 	reasons: map[Missing]string{
 		NoModel:     "není nastaven žádný jazykový model",
 		Pending:     "na odpověď jazykového modelu se ještě čeká",

@@ -54,6 +54,9 @@ var notes = map[string]Briefing{
 		Ticket: printer, Bundle: evidence.Bundle{Items: found.Items, Gaps: []evidence.Gap{{Source: "monitoring", Label: "monitoring"}}}, Missing: Pending, Suspect: true, Language: "de-CH",
 		Changed: []string{"description", "priority"}, Useful: "https://dh.example/feedback/1?v=useful&sig=a_b", Useless: "https://dh.example/feedback/1?v=useless&sig=a_b",
 	},
+	"suspect_and_withheld": {Ticket: printer, Suspect: true, Missing: Suspected, Bundle: evidence.Bundle{
+		Items: found.Items[3:], Withheld: []evidence.Item{{ID: "T1", Kind: evidence.PastTicket, Ref: "981", URL: "https://sdp.example/981"}, {ID: "A2", Kind: evidence.Article, Ref: "A2"}},
+	}},
 	"gaps_and_told": {Ticket: printer, Told: true, Missing: NoModel, Bundle: evidence.Bundle{
 		Items: found.Items[3:], Gaps: []evidence.Gap{{Source: "knowledge_base", Label: "knowledge base", Reason: "timeout"}},
 	}},

@@ -101,7 +101,7 @@ infra/node_modules: infra/package-lock.json
 build: ## Build the command and the functions into bin/, and the functions for Lambda (arm64) into bin/lambda/
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/... ./functions/...
 	@for f in webhook enhance catalogue admin migrate; do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc,grpcnotrace,nethttpomithttp2 -trimpath -ldflags='-s -w' -gcflags=github.com/...=-l -gcflags=github.com/deskhand/...= -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -tags=lambda.norpc,grpcnotrace,nethttpomithttp2 -trimpath -ldflags='-s -w' -gcflags=github.com/...=-l -gcflags=golang.org/...=-l -gcflags=google.golang.org/...=-l -gcflags=go.opentelemetry.io/...=-l -gcflags=net/http/...=-l -gcflags=text/...=-l -gcflags=vendor/...=-l -gcflags=github.com/deskhand/...= -o bin/lambda/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 	@ls -sh bin bin/lambda/*
 

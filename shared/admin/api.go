@@ -47,7 +47,7 @@ type answer struct {
 // in: what is not in Routes is 401 for them too.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range Routes {
+	for _, route := range Routes() {
 		mux.Handle(route.Method+" "+Base+route.Path, a.serve(route))
 	}
 	if a.Feedback != nil {

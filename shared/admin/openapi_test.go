@@ -57,7 +57,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 
 func describe() object {
 	paths := object{}
-	for _, r := range admin.Routes {
+	for _, r := range admin.Routes() {
 		path, _ := paths[r.Path].(object)
 		if path == nil {
 			path = object{}

@@ -73,7 +73,7 @@ func TestEveryRouteForEveryRoleAndTenant(t *testing.T) {
 		}
 	}
 	calls := 0
-	for _, route := range admin.Routes {
+	for _, route := range admin.Routes() {
 		for c, token := range tokens {
 			got := w.walk(t, route, token, "acme", "msp")
 			want := expected(route, c)
@@ -85,7 +85,7 @@ func TestEveryRouteForEveryRoleAndTenant(t *testing.T) {
 			t.Errorf("%s %s by %s on %s: %d, want %d: %s", route.Method, route.Path, c.role, c.on, got.status, want, got.text)
 		}
 	}
-	t.Logf("%d calls of %d routes, all as the table says", calls, len(admin.Routes))
+	t.Logf("%d calls of %d routes, all as the table says", calls, len(admin.Routes()))
 }
 
 // walk calls the route with these names in its path.
@@ -121,7 +121,7 @@ func TestFeedbackAloneNeedsNoSignIn(t *testing.T) {
 			}
 		}
 	}
-	for _, route := range admin.Routes {
+	for _, route := range admin.Routes() {
 		if got := w.walk(t, route, "", "acme", "acme"); got.status != http.StatusUnauthorized {
 			t.Errorf("%s without sign-in: %d", route.Name, got.status)
 		}
@@ -138,7 +138,7 @@ func TestWhatIsAnothersLooksLikeNothing(t *testing.T) {
 		if role > access.None {
 			token = w.token(t, role, "globex")
 		}
-		for _, route := range admin.Routes {
+		for _, route := range admin.Routes() {
 			if !strings.Contains(route.Path, "{") {
 				continue
 			}
@@ -181,7 +181,7 @@ func TestListsHaveOnlyWhatTheCallerMaySee(t *testing.T) {
 func TestEveryRouteNeedsARole(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, r := range admin.Routes {
+	for _, r := range admin.Routes() {
 		if r.Need < access.Viewer || r.Scope == "" || names[r.Name] || r.Status == 0 || r.Summary == "" {
 			t.Errorf("%s %s is not complete, or its name is taken", r.Method, r.Path)
 		}

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/deskhand/deskhand/shared/evidence"
@@ -40,10 +41,21 @@ var (
 	//go:embed page.css
 	style string
 
-	layout = template.Must(template.New("page").Parse(source))
 	// policy allows the page its own style, to send its form back, and nothing else.
 	policy = "default-src 'none'; style-src 'sha256-" + digest(style) + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+var (
+	parsed *template.Template
+	parse  sync.Once
+)
+
+// layout parses the page when it is first shown: a program that shows none does
+// not carry it.
+func layout() *template.Template {
+	parse.Do(func() { parsed = template.Must(template.New("page").Parse(source)) })
+	return parsed
+}
 
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -214,7 +226,7 @@ func (p *Page) say(w http.ResponseWriter, status int, t texts, what func(texts) 
 func (p *Page) show(w http.ResponseWriter, status int, v view) {
 	v.Style = template.CSS(style) //nolint:gosec // our own
 	var b bytes.Buffer
-	if err := layout.Execute(&b, v); err != nil {
+	if err := layout().Execute(&b, v); err != nil {
 		p.Log.Error("the feedback page cannot be written", "operation", "feedback", "error", err.Error())
 		http.Error(w, "", http.StatusInternalServerError)
 		return

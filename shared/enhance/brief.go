@@ -1,10 +1,10 @@
 package enhance
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -27,6 +27,7 @@ type job struct {
 	record  Enhancement
 	missing note.Missing // in the note of the record
 	posted  bool         // this try has put a note on the ticket
+	doubt   bool         // or may have
 	timeline
 }
 
@@ -64,15 +65,34 @@ func (e *Enhancer) brief(ctx context.Context, j *job) error {
 	working.Go(func() { found <- e.find(ctx, j, gathering) })
 	select {
 	case f := <-found:
-		return e.put(ctx, j, f)
+		return e.last(ctx, j, f)
 	case <-time.After(max(NoteLimit-time.Since(j.began), minGather)):
 	}
-	if j.event.Kind != ticket.Improve {
-		if err := e.put(ctx, j, e.early(ctx, j, gathering)); err != nil {
+	if j.attempt.NoteID == "" && j.event.Kind != ticket.Improve { // else there is a note
+		if err := e.put(ctx, j, e.early(ctx, j, gathering)); err != nil && !passing(err) {
 			return err
 		}
 	}
-	return e.put(ctx, j, <-found)
+	return e.last(ctx, j, <-found)
+}
+
+// last puts the note that stays. Where the tool does not take the model's words,
+// it is written from the evidence alone.
+func (e *Enhancer) last(ctx context.Context, j *job, f findings) error {
+	err := e.put(ctx, j, f)
+	if errors.Is(err, ticketing.ErrRejected) && f.draft.missing == note.Nothing {
+		e.Log.WarnContext(ctx, "the tool does not take the model's words", "operation", "put_note", "error", err.Error())
+		f.draft.missing = note.Refused
+		err = e.put(ctx, j, f)
+	}
+	return err
+}
+
+// passing tells whether what failed now may succeed in a while: the model's
+// answer is worth waiting for.
+func passing(err error) bool {
+	_, limited := errors.AsType[*ticketing.LimitedError](err)
+	return limited || errors.Is(err, ticketing.ErrUnavailable) || errors.Is(err, ticketing.ErrIndeterminate)
 }
 
 // early is what a note that is due is written from.
@@ -86,27 +106,39 @@ func (e *Enhancer) early(ctx context.Context, j *job, g *evidence.Gathering) (f 
 	return f
 }
 
-// find waits for the evidence, and asks the model. A panic is an error: it must
-// not end the process, which has other jobs.
+// find waits for the evidence, and asks the model.
 func (e *Enhancer) find(ctx context.Context, j *job, g *evidence.Gathering) (f findings) {
-	defer func() {
-		if p := recover(); p != nil {
-			e.Log.ErrorContext(ctx, "the enhancement panicked", "operation", "enhance", "stack", string(debug.Stack()))
-			f.err = fmt.Errorf("panic with a %T: the log has its stack", p)
-		}
-	}()
-	if f.bundle, f.err = e.gathered(ctx, j, g); f.err == nil {
-		f.draft, f.err = e.ask(ctx, j, f.bundle)
+	defer recovered(ctx, e.Log, func(err error) { f.err = err })
+	if f.bundle, f.err = e.gathered(ctx, j, g); f.err != nil {
+		return f
 	}
+	// What a text does to the asking and the checking costs the model's part, not
+	// the note.
+	func() {
+		defer recovered(ctx, e.Log, func(error) { f.draft.missing = note.Unanswered })
+		f.draft, f.err = e.ask(ctx, j, f.bundle)
+	}()
 	return f
+}
+
+// recovered turns a panic into an error: it must not end the process, which has
+// other jobs. Defer it.
+func recovered(ctx context.Context, log *slog.Logger, fail func(error)) {
+	if p := recover(); p != nil {
+		log.ErrorContext(ctx, "the enhancement panicked", "operation", "enhance", "stack", string(debug.Stack()))
+		fail(fmt.Errorf("panic with a %T: the log has its stack", p))
+	}
 }
 
 // put writes the note into the record, and posts it. A note of the evidence
 // alone never takes the place of one that has more.
 func (e *Enhancer) put(ctx context.Context, j *job, f findings) error {
-	if err := cmp.Or(ctx.Err(), f.err); err != nil {
+	if err := ctx.Err(); err != nil {
+		return err // the record keeps the note that may be there
+	}
+	if f.err != nil {
 		j.record = j.record.withoutText()
-		return err
+		return f.err
 	}
 	end := j.step("write")
 	text, err := e.compose(ctx, j, f)
@@ -118,12 +150,12 @@ func (e *Enhancer) put(ctx context.Context, j *job, f findings) error {
 	d, r := f.draft, &j.record
 	r.Bundle, r.Note, r.Model, r.Usage, r.EvidenceOnly = f.bundle, text, d.model, d.usage, d.missing != note.Nothing
 	j.missing = d.missing
-	r.Run = Run{Started: j.began, Versions: e.versions(), Steps: j.ended(), Suspicion: j.suspect, Calls: d.calls, Verdicts: d.checked.Verdicts}
+	r.Run = Run{Started: j.began, Versions: e.versions(), Steps: j.ended(), Suspicion: j.suspect, Calls: d.calls, Verdicts: anonymous(d.checked.Verdicts)}
 	if r.Shadow {
 		return nil
 	}
 	if j.event.Kind == ticket.Improve && r.EvidenceOnly {
-		r.Skipped = "the note stays as it is: " + string(d.missing)
+		r.Skipped, r.Note = "the note stays as it is: "+string(d.missing), ""
 		return nil
 	}
 	if err := e.stillTheirs(ctx, j.client, j.event, j.ticket); err != nil {
@@ -166,7 +198,7 @@ func (e *Enhancer) post(ctx context.Context, j *job) error {
 		return fmt.Errorf("record that the note is being written: %w", err)
 	}
 	n := ticket.Note{
-		Marker: j.event.Ref.Marker(), Markdown: r.Note, Format: j.tenant.Settings.NoteFormat, ID: j.attempt.NoteID, Search: j.attempt.Posting,
+		Marker: j.event.Ref.Marker(), Markdown: r.Note, Format: j.tenant.Settings.NoteFormat, ID: j.attempt.NoteID, Search: j.attempt.Posting || j.doubt,
 	}
 	if j.posted {
 		n.ID, n.Search = r.NoteID, false
@@ -180,6 +212,7 @@ func (e *Enhancer) post(ctx context.Context, j *job) error {
 		id, err = j.tool.PutNote(ctx, j.event.Ref.Key, n)
 	}
 	if err != nil {
+		j.doubt = true
 		return err
 	}
 	if !j.posted && j.event.Kind != ticket.Improve {

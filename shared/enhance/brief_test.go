@@ -31,10 +31,11 @@ type desk struct {
 	settings tenant.Settings
 	began    time.Time
 
-	source    time.Duration // until the source answers
-	answers   []reply       // of the model, one for each call; the last stays
-	immutable bool          // the tool cannot edit
-	refuse    error         // of PutNote
+	source    time.Duration               // until the source answers
+	answers   []reply                     // of the model, one for each call; the last stays
+	immutable bool                        // the tool cannot edit
+	refuse    func(markdown string) error // what PutNote does before it writes; nil: nothing
+	searched  int                         // how often PutNote was asked to look for the marker
 	former    Attempt
 
 	mu     sync.Mutex
@@ -149,8 +150,13 @@ func (d *desk) PutNote(_ context.Context, _ string, n ticket.Note) (string, erro
 	case strings.Contains(n.Markdown, "still being asked"):
 		what = "pending"
 	}
+	if n.Search {
+		d.searched++
+	}
 	if d.refuse != nil {
-		return "", d.refuse
+		if err := d.refuse(n.Markdown); err != nil {
+			return "", err
+		}
 	}
 	if n.ID != "" && d.immutable {
 		return "", ticketing.ErrImmutable
@@ -409,18 +415,100 @@ func TestATryThatMustStopLeavesNothingRunning(t *testing.T) {
 	}
 }
 
-func TestAPanicWhileAskingIsAnErrorOfTheJob(t *testing.T) {
+func TestAPanicWhileAskingCostsTheModelsPartAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(reply{panic: true})
-		if err := d.enhance(t.Context(), ticket.Created, 0); err == nil || strings.Contains(err.Error(), "the ticket's text") {
-			t.Errorf("error %v", err)
+		if err := d.enhance(t.Context(), ticket.Created, 0); err != nil {
+			t.Error(err)
 		}
-		if len(d.notes) != 0 || d.last().Error == "" {
-			t.Errorf("notes %v, recorded %q", d.notes, d.last().Error)
+		if diff := cmp.Diff([]string{"add n1 at 0s: evidence alone"}, d.notes); diff != "" {
+			t.Error(diff)
 		}
 	})
 }
+
+// A tool that fails when the note is due does not cost the model's answer, and
+// what it may have stored is looked for.
+func TestAToolThatFailsWhenTheNoteIsDueGetsTheLastOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(reply{after: 20 * time.Second, text: useful})
+		d.refuse = func(markdown string) error {
+			if strings.Contains(markdown, "still being asked") {
+				return ticketing.ErrIndeterminate
+			}
+			return nil
+		}
+		if err := d.enhance(t.Context(), ticket.Created, 0); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"add n1 at 20s: with the model"}, d.notes); diff != "" || d.searched != 1 || len(d.asked) != 1 {
+			t.Errorf("%s; searched %d times, asked %v", diff, d.searched, d.asked)
+		}
+	})
+}
+
+func TestWhatTheToolDoesNotTakeIsWrittenFromTheEvidence(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]time.Duration{"at once": 0, "in the edit": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(reply{after: after, text: useful})
+				d.refuse = func(markdown string) error {
+					if strings.Contains(markdown, "spooler was restarted") {
+						return ticketing.ErrRejected
+					}
+					return nil
+				}
+				if err := d.enhance(t.Context(), ticket.Created, 0); err != nil {
+					t.Fatal(err)
+				}
+				if len(d.page) != 1 || strings.Contains(d.page["n1"], "still being asked") || !strings.Contains(d.page["n1"], "did not take") {
+					t.Errorf("notes %v:\n%s", d.notes, d.page["n1"])
+				}
+			})
+		})
+	}
+}
+
+// A note that is there is not taken back while the model is asked about a change.
+func TestAnUpdateEditsTheNoteOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(reply{after: 20 * time.Second, text: useful})
+		d.former = Attempt{NoteID: "n9", Revision: (ticket.Ticket{Subject: "Printer stuck"}).Revision()}
+		if err := d.enhance(t.Context(), ticket.Updated, 0); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"edit n9 at 20s: with the model"}, d.notes); diff != "" || !strings.Contains(d.page["n9"], "the subject changed") {
+			t.Errorf("%s\n%s", diff, d.page["n9"])
+		}
+	})
+}
+
+func TestAPauseThatTheEndpointAsksForIsKept(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[time.Duration][]string{3 * time.Second: {" at 0s", " at 3s"}, 30 * time.Second: {" at 0s"}} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(reply{err: limitedError(asked)}, reply{text: useful})
+			if err := d.enhance(t.Context(), ticket.Created, 0); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, d.asked); diff != "" {
+				t.Errorf("%s: %s", asked, diff)
+			}
+		})
+	}
+}
+
+// limitedError is of an endpoint that asks for a pause.
+type limitedError time.Duration
+
+func (e limitedError) Error() string             { return "429" }
+func (e limitedError) Unwrap() error             { return llm.ErrUnavailable }
+func (e limitedError) RetryAfter() time.Duration { return time.Duration(e) }
 
 func TestTheRunRecordSaysWhatHappenedWhen(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package enhance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/deskhand/deskhand/shared/llm"
@@ -30,7 +31,8 @@ const NoPrice = "no_price"
 // each other. ok is false where the call could pass a limit: it must not be
 // made. settle puts what was used in the place of what was reserved, and is
 // called once, after the call. Where the endpoint does not tell what was used,
-// all that was reserved counts as used; where the process dies, nothing does.
+// all that was reserved counts as used, also of a call that did not end in time;
+// where the process dies, nothing does.
 func (e *Enhancer) reserve(ctx context.Context, c client, r llm.Request) (settle func(context.Context, llm.Usage, error), ok bool, err error) {
 	s := c.tenant.Settings
 	limits := Limits{s.DailyTokens, s.DailyUSD, s.MonthlyUSD}
@@ -55,7 +57,7 @@ func (e *Enhancer) reserve(ctx context.Context, c client, r llm.Request) (settle
 	return func(ctx context.Context, u llm.Usage, failed error) {
 		used := Amount{Tokens: u.PromptTokens + u.OutputTokens}
 		used.USD, _ = e.Prices.Cost(r.Model, u)
-		if failed == nil && used.Tokens == 0 {
+		if used.Tokens == 0 && mayBeBilled(failed) {
 			used = most
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
@@ -64,6 +66,13 @@ func (e *Enhancer) reserve(ctx context.Context, c client, r llm.Request) (settle
 			e.Log.WarnContext(ctx, "what the model took is not counted", "operation", "llm_call", "error", err.Error())
 		}
 	}, true, nil
+}
+
+// mayBeBilled tells whether a call that did not tell what it used may cost: the
+// endpoint answered, or worked on the answer when nobody waited any more.
+func mayBeBilled(failed error) bool {
+	return failed == nil || errors.Is(failed, llm.ErrUnfinished) || errors.Is(failed, llm.ErrEmpty) ||
+		errors.Is(failed, context.Canceled) || errors.Is(failed, context.DeadlineExceeded)
 }
 
 // refuse tells of a call that is not made.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -54,6 +55,8 @@ func TestTheWorstOfACallIsReservedAndWhatItTookIsSettled(t *testing.T) {
 		"priced here":                {llm.Usage{PromptTokens: 900, OutputTokens: 100}, nil, Amount{1000, 0.0019}},
 		"not told":                   {llm.Usage{}, nil, worst},
 		"failed":                     {llm.Usage{}, llm.ErrUnavailable, Amount{}},
+		"not ended in time":          {llm.Usage{}, fmt.Errorf("openai: %w", llm.ErrUnfinished), worst},
+		"given up":                   {llm.Usage{}, context.DeadlineExceeded, worst},
 		"without text, but paid for": {llm.Usage{PromptTokens: 900}, llm.ErrEmpty, Amount{900, 0.0009}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -173,7 +173,7 @@ func (e *Enhancer) begin(ctx context.Context, ev ticket.Event) (Attempt, error) 
 		return Attempt{}, queue.RetryAfter(min(max(busy.Until, time.Second), 5*time.Second), err)
 	}
 	if ev.Kind == ticket.Replayed {
-		attempt.Revision = "" // its note is written again though nothing changed
+		attempt.Revision, attempt.ShadowRevision = "", "" // its note is written again though nothing changed
 	}
 	return attempt, err
 }
@@ -203,8 +203,7 @@ func (e *Enhancer) read(ctx context.Context, j *job) error {
 		Key: ev.Ref.Key, Number: ev.Ref.Key, Subject: ev.Told.Subject, Description: ev.Told.Description, Priority: ev.Told.Priority,
 		Created: ev.Received,
 	}
-	j.record.Revision = j.ticket.Revision()
-	return nil
+	return nil // without a revision: it lacks the requester, so the ticket is to be read again
 }
 
 // underItsKey does the work of an event that named the ticket in another way

@@ -1,7 +1,10 @@
 package enhance
 
 import (
+	"slices"
+
 	"github.com/deskhand/deskhand/shared/evidence"
+	"github.com/deskhand/deskhand/shared/receipts"
 	"github.com/deskhand/deskhand/shared/redact"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
@@ -50,6 +53,22 @@ func (h *hider) all(texts []string) []string {
 	clean := make([]string, len(texts))
 	for i, s := range texts {
 		clean[i] = h.text(s)
+	}
+	return clean
+}
+
+// anonymous gives verdicts for the run record, which has no address of a person:
+// the claims that they are about have them again.
+func anonymous(verdicts []receipts.Verdict) []receipts.Verdict {
+	clean := slices.Clone(verdicts)
+	for i := range clean {
+		v := &clean[i]
+		v.Text, _ = redact.Anonymous(v.Text)
+		v.Why, _ = redact.Anonymous(v.Why)
+		v.Cites = slices.Clone(v.Cites)
+		for k := range v.Cites {
+			v.Cites[k], _ = redact.Anonymous(v.Cites[k])
+		}
 	}
 	return clean
 }

@@ -61,6 +61,8 @@ type Attempt struct {
 	NoteID       string
 	Revision     string
 	EvidenceOnly bool
+	// ShadowRevision is that of the last one in shadow mode, which leaves none.
+	ShadowRevision string
 }
 
 // Ledger is the durable record of all enhancements, and the lease by which one

@@ -17,9 +17,12 @@ import (
 	"github.com/deskhand/deskhand/shared/tenant"
 )
 
-// modelPause is between two tries of the same model. This package is the only
-// place that tries a model again.
-const modelPause = time.Second
+// Between two tries of the same model. This package is the only place that tries a
+// model again.
+const (
+	modelPause = time.Second
+	maxPause   = 5 * time.Second // that an endpoint may ask for
+)
 
 // errOverBudget says that a call would pass the tenant's budget.
 var errOverBudget = errors.New("the tenant's budget for the model is used up")
@@ -31,6 +34,8 @@ type conversation struct {
 	hide    *hider
 	request llm.Request
 	draft   draft
+
+	understood bool // an answer had the form that was asked for
 }
 
 // ask lets the model write from the evidence, and checks every claim of its
@@ -65,7 +70,7 @@ func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, e
 func (e *Enhancer) converse(ctx context.Context, c *conversation) note.Missing {
 	var err error
 	for try, model := range tries(c.request.Model, c.tenant.Settings) {
-		if try > 0 && model == c.request.Model && !(worthAgain(err) && wait(ctx, modelPause)) {
+		if try > 0 && model == c.request.Model && !again(ctx, err) {
 			break
 		}
 		c.request.Model = model
@@ -73,16 +78,24 @@ func (e *Enhancer) converse(ctx context.Context, c *conversation) note.Missing {
 		if reply, err = e.call(ctx, c, c.request); err == nil {
 			return e.settled(ctx, c, reply)
 		}
-		if errors.Is(err, errOverBudget) || errors.Is(err, llm.ErrRefused) || ctx.Err() != nil {
+		if errors.Is(err, llm.ErrRefused) || ctx.Err() != nil {
 			break // no other model would answer
 		}
 	}
 	return unanswered(err)
 }
 
-// worthAgain tells whether the same model may answer the same question now.
-func worthAgain(err error) bool {
-	return errors.Is(err, llm.ErrUnavailable) && !errors.Is(err, llm.ErrOpen)
+// again waits until the same model may answer the same question; false where
+// that is not worth it.
+func again(ctx context.Context, err error) bool {
+	pause := modelPause
+	if asked, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](err); ok {
+		pause = max(pause, asked.RetryAfter())
+	}
+	return errors.Is(err, llm.ErrUnavailable) && !errors.Is(err, llm.ErrOpen) && pause <= maxPause && wait(ctx, pause)
 }
 
 // tries gives the models in the order in which they are asked: without
@@ -111,12 +124,17 @@ func (e *Enhancer) settled(ctx context.Context, c *conversation, reply llm.Reply
 		return note.Nothing
 	}
 	e.Log.InfoContext(ctx, "the model's answer cannot be used", "operation", "llm_call", "problem", problem)
-	if len(c.bundle.Items) == 0 {
+	if len(c.bundle.Items) == 0 && c.understood {
 		return c.general()
 	}
 	reply, err := e.call(ctx, c, prompt.Repair(c.request, reply.Text, problem))
-	if err == nil && c.accept(reply) == "" {
+	switch {
+	case err != nil:
+		return unanswered(err)
+	case c.accept(reply) == "":
 		return note.Nothing
+	case len(c.bundle.Items) == 0:
+		return c.general()
 	}
 	return note.Unsupported
 }
@@ -137,7 +155,7 @@ func (c *conversation) accept(reply llm.Reply) (problem string) {
 		return err.Error()
 	}
 	c.draft.checked = receipts.Check(unechoed(given, c.request.System), c.bundle, vouching(c.ticket))
-	c.draft.model = reply.Model
+	c.draft.model, c.understood = reply.Model, true
 	if c.draft.checked.Sourced == 0 {
 		return "no claim of it cites evidence that supports it"
 	}

@@ -19,10 +19,13 @@ func (e *Enhancer) skip(ctx context.Context, c client, ev ticket.Event, t ticket
 
 // needless gives the reason in a word for the metric and in words for the
 // record; both are "" for a ticket that needs a note. What is to be improved has
-// been through all but the first two before.
+// been through most of them before.
 func needless(s tenant.Settings, ev ticket.Event, t ticket.Ticket, a Attempt) (kind, reason string) {
 	rule, noise, improve := s.SkippedBy(t.Field), ticket.Noise(t), ev.Kind == ticket.Improve
+	unchanged := t.Unchanged(a.Revision) || s.ShadowMode && t.Unchanged(a.ShadowRevision)
 	switch {
+	case a.Posting && !improve: // a note may be there that is not done yet
+		return "", ""
 	case t.Closed:
 		return "closed", "the ticket is closed"
 	case improve && a.NoteID != "" && !a.EvidenceOnly:
@@ -31,7 +34,7 @@ func needless(s tenant.Settings, ev ticket.Event, t ticket.Ticket, a Attempt) (k
 		return "", ""
 	case rule != "":
 		return "rule", "the tenant's rule " + rule
-	case !a.Posting && t.Unchanged(a.Revision):
+	case unchanged:
 		return "unchanged", "the ticket did not change since its last note"
 	case !s.KeepNoise && noise != "":
 		return "noise", "the ticket is " + noise

@@ -68,3 +68,24 @@ func TestWhatATenantWantsIsNotSkipped(t *testing.T) {
 		}
 	}
 }
+
+// A note that is not done yet is finished, whatever became of the ticket: it may
+// still say that the model is being asked.
+func TestANoteThatIsNotDoneIsFinished(t *testing.T) {
+	t.Parallel()
+	tk := ticket.Ticket{Subject: "Automatic reply: x", Closed: true, Assignee: "Kim", Started: true}
+	if kind, _ := needless(tenant.Settings{QuietWhenAssigned: true}, ticket.Event{Kind: ticket.Updated}, tk, Attempt{Posting: true}); kind != "" {
+		t.Errorf("it is skipped as %q", kind)
+	}
+}
+
+func TestInShadowModeAnUnchangedTicketIsNotAskedAboutAgain(t *testing.T) {
+	t.Parallel()
+	tk := ticket.Ticket{Subject: "Printer stuck", Description: "All jobs wait."}
+	a := Attempt{ShadowRevision: tk.Revision()}
+	for shadow, want := range map[bool]string{true: "unchanged", false: ""} { // leaving it, the first note is written
+		if kind, _ := needless(tenant.Settings{ShadowMode: shadow}, ticket.Event{Kind: ticket.Updated}, tk, a); kind != want {
+			t.Errorf("shadow mode %t: skipped as %q, want %q", shadow, kind, want)
+		}
+	}
+}

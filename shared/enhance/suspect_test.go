@@ -3,6 +3,7 @@ package enhance
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -144,4 +145,13 @@ func (m *echo) Complete(_ context.Context, r llm.Request) (llm.Reply, error) {
 	_, rest, _ := strings.Cut(r.User, "[email-1-")
 	letters, _, _ := strings.Cut(rest, "]")
 	return llm.Reply{Text: `{"similar_tickets":[{"text":"Unlock [email-1-` + letters + `] on srv-01.","evidence":["T1"]}],"relevant_documentation":[],"system_information":[],"recommended_next_steps":[]}`}, nil
+}
+
+func TestVerdictsAreKeptWithoutAddressesOfPeople(t *testing.T) {
+	t.Parallel()
+	given := []receipts.Verdict{{Text: "Unlock bob@acme.example on srv-01.", Why: "names ann@acme.example, which T1 lacks", Cites: []string{"T1", "eve@acme.example"}}}
+	kept := fmt.Sprint(anonymous(given))
+	if strings.Contains(kept, "@") || !strings.Contains(kept, "srv-01") || !strings.Contains(kept, "T1") || !strings.Contains(given[0].Text, "bob@") {
+		t.Errorf("kept %s of %v", kept, given)
+	}
 }

@@ -71,6 +71,9 @@ var (
 	// ErrRefused is an ErrUnavailable: nobody listens there, or the name is not
 	// known. Another try soon does not help.
 	ErrRefused = fmt.Errorf("%w: there is no server", ErrUnavailable)
+	// ErrUnfinished is an ErrUnavailable: there was no answer in time. The endpoint
+	// may have worked on it all the same, and bill it.
+	ErrUnfinished = fmt.Errorf("%w in time", ErrUnavailable)
 	// ErrOpen is an ErrUnavailable: a Breaker did not even ask.
 	ErrOpen = fmt.Errorf("%w: it failed too often, and is left alone for a while", ErrUnavailable)
 	// ErrRejected: the endpoint refuses the request or the key. Another try

@@ -31,6 +31,7 @@ var english = lexicon{
 		Empty:       "the language model gave no answer",
 		Unsupported: "the language model's answer had no claim that the evidence supports",
 		OverBudget:  "the language model's budget is used up",
+		Refused:     "the ticketing tool did not take the language model's text",
 		Suspected:   "the ticket has text addressed to AI or operators, so the language model was not asked",
 	},
 
@@ -89,6 +90,7 @@ var german = lexicon{
 		Empty:       "Das Sprachmodell gab keine Antwort",
 		Unsupported: "Keine Aussage des Sprachmodells war durch die Fundstellen belegt",
 		OverBudget:  "Das Budget für das Sprachmodell ist aufgebraucht",
+		Refused:     "Das Ticketsystem nahm den Text des Sprachmodells nicht an",
 		Suspected:   "Das Ticket enthält Text, der sich an KI oder Betreuer richtet; das Sprachmodell wurde nicht gefragt",
 	},
 
@@ -147,6 +149,7 @@ var dutch = lexicon{
 		Empty:       "het taalmodel gaf geen antwoord",
 		Unsupported: "geen bewering van het taalmodel werd door de vondsten ondersteund",
 		OverBudget:  "het budget voor het taalmodel is op",
+		Refused:     "het ticketsysteem nam de tekst van het taalmodel niet aan",
 		Suspected:   "het ticket bevat tekst die aan AI of beheerders is gericht, dus het taalmodel is niet gevraagd",
 	},
 

@@ -31,6 +31,7 @@ var french = lexicon{
 		Empty:       "le modèle de langage n'a donné aucune réponse",
 		Unsupported: "aucune affirmation du modèle de langage n'était étayée par les éléments trouvés",
 		OverBudget:  "le budget du modèle de langage est épuisé",
+		Refused:     "l'outil de tickets n'a pas accepté le texte du modèle de langage",
 		Suspected:   "le ticket contient un texte adressé à une IA ou aux opérateurs, le modèle de langage n'a donc pas été interrogé",
 	},
 
@@ -89,6 +90,7 @@ var spanish = lexicon{
 		Empty:       "el modelo de lenguaje no dio ninguna respuesta",
 		Unsupported: "ninguna afirmación del modelo de lenguaje tenía respaldo en lo encontrado",
 		OverBudget:  "el presupuesto del modelo de lenguaje está agotado",
+		Refused:     "la herramienta de tickets no aceptó el texto del modelo de lenguaje",
 		Suspected:   "el ticket contiene texto dirigido a una IA o a los operadores, por lo que no se consultó al modelo de lenguaje",
 	},
 
@@ -147,6 +149,7 @@ var italian = lexicon{
 		Empty:       "il modello linguistico non ha dato risposta",
 		Unsupported: "nessuna affermazione del modello linguistico trovava riscontro in quanto trovato",
 		OverBudget:  "il budget per il modello linguistico è esaurito",
+		Refused:     "lo strumento di ticketing non ha accettato il testo del modello linguistico",
 		Suspected:   "il ticket contiene testo rivolto a un'IA o agli operatori, quindi il modello linguistico non è stato interrogato",
 	},
 
@@ -205,6 +208,7 @@ var portuguese = lexicon{
 		Empty:       "o modelo de linguagem não deu resposta",
 		Unsupported: "nenhuma afirmação do modelo de linguagem tinha apoio no que foi encontrado",
 		OverBudget:  "o orçamento do modelo de linguagem está esgotado",
+		Refused:     "a ferramenta de tickets não aceitou o texto do modelo de linguagem",
 		Suspected:   "o ticket contém texto dirigido a uma IA ou aos operadores, por isso o modelo de linguagem não foi consultado",
 	},
 

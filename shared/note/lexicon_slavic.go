@@ -31,6 +31,7 @@ var polish = lexicon{
 		Empty:       "model językowy nie podał odpowiedzi",
 		Unsupported: "żadne twierdzenie modelu językowego nie miało potwierdzenia w znalezionych materiałach",
 		OverBudget:  "budżet na model językowy został wyczerpany",
+		Refused:     "system zgłoszeń nie przyjął tekstu modelu językowego",
 		Suspected:   "zgłoszenie zawiera tekst skierowany do AI lub operatorów, więc model językowy nie został zapytany",
 	},
 
@@ -92,6 +93,7 @@ var czech = lexicon{
 		Empty:       "jazykový model nedal žádnou odpověď",
 		Unsupported: "žádné tvrzení jazykového modelu nemělo oporu v podkladech",
 		OverBudget:  "rozpočet na jazykový model je vyčerpán",
+		Refused:     "systém ticketů nepřijal text jazykového modelu",
 		Suspected:   "ticket obsahuje text určený AI nebo operátorům, jazykový model proto nebyl dotázán",
 	},
 

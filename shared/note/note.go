@@ -59,6 +59,7 @@ const (
 	Empty       Missing = "empty"       // it answered without text
 	Unsupported Missing = "unsupported" // no claim of its answer has a receipt
 	OverBudget  Missing = "over_budget" // the tenant's budget is used up
+	Refused     Missing = "refused"     // the tool does not take its words
 	Suspected   Missing = "suspected"   // the ticket has text addressed to AI or operators
 )
 

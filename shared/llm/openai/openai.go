@@ -178,7 +178,7 @@ func (c *Client) explain(ctx, attempt context.Context, what string, err error) e
 		return fmt.Errorf("openai: %s: %w", what, ctx.Err())
 	}
 	if attempt.Err() != nil {
-		return fmt.Errorf("openai: %s: no answer within %s: %w", what, c.options.Timeout, llm.ErrUnavailable)
+		return fmt.Errorf("openai: %s: no answer within %s: %w", what, c.options.Timeout, llm.ErrUnfinished)
 	}
 	return fmt.Errorf("openai: %s: %w", what, err)
 }

@@ -48,13 +48,16 @@ RETURNING status, tries, xmax = 0` // xmax is 0 where the row is new
 
 // What earlier tries and jobs left on the ticket.
 const formerSQL = `
-SELECT coalesce(last.note_id, ''), coalesce(last.revision, ''), coalesce(last.evidence_only, false), EXISTS (
+SELECT coalesce(last.note_id, ''), coalesce(last.revision, ''), coalesce(last.evidence_only, false), coalesce(shade.revision, ''), EXISTS (
     SELECT FROM enhancement_history
     WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND posting)
 FROM (SELECT) one LEFT JOIN LATERAL (
     SELECT note_id, revision, evidence_only FROM enhancement_history
     WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND status = 'completed' AND note_id <> ''
-    ORDER BY ended_at DESC, id DESC LIMIT 1) last ON true`
+    ORDER BY ended_at DESC, id DESC LIMIT 1) last ON true LEFT JOIN LATERAL (
+    SELECT revision FROM enhancement_history
+    WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND status = 'completed' AND shadow AND note <> ''
+    ORDER BY ended_at DESC, id DESC LIMIT 1) shade ON true`
 
 // Begin implements enhance.Ledger.
 func (l Ledger) Begin(ctx context.Context, ev ticket.Event, hold time.Duration) (enhance.Attempt, error) {
@@ -80,7 +83,7 @@ func (l Ledger) Begin(ctx context.Context, ev ticket.Event, hold time.Duration) 
 		if err := postgres.Record(ctx, tx, begun(a, fresh, busy != nil)...); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, formerSQL, ev.Ref.Connection, ev.Ref.Key).Scan(&a.NoteID, &a.Revision, &a.EvidenceOnly, &a.Posting)
+		return tx.QueryRow(ctx, formerSQL, ev.Ref.Connection, ev.Ref.Key).Scan(&a.NoteID, &a.Revision, &a.EvidenceOnly, &a.ShadowRevision, &a.Posting)
 	})
 	if err == nil && busy != nil {
 		err = busy

@@ -234,6 +234,9 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 	run("acme", "1042", "d", enhance.Enhancement{Status: enhance.Failed, NoteID: "n4", Revision: "r4"})
 	run("acme", "1045", "a", enhance.Enhancement{Status: enhance.Failed, Posting: true})
 	run("acme", "1045", "b", enhance.Enhancement{Status: enhance.Completed, NoteID: "n5", Revision: "r5"})
+	run("acme", "1046", "a", enhance.Enhancement{Status: enhance.Completed, NoteID: "n6", Revision: "r6"})
+	run("acme", "1046", "b", enhance.Enhancement{Status: enhance.Completed, Shadow: true, Note: "x", Revision: "r7"})
+	run("acme", "1046", "c", enhance.Enhancement{Status: enhance.Completed, Shadow: true, Skipped: "unchanged", Revision: "r8"})
 	run("globex", "1042", "a", enhance.Enhancement{Status: enhance.Completed, NoteID: "secret", Revision: "secret"})
 	run("globex", "1042", "b", enhance.Enhancement{Status: enhance.Failed, Posting: true})
 	run("acme", "1043", "a", enhance.Enhancement{Status: enhance.Failed, Posting: true})
@@ -255,6 +258,7 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 		{event("acme", "1042", "last"), "n2 r2", true}, // c may have written, and was closed before it could find out
 		{event("acme", "1045", "last"), "n5 r5", false},
 		{event("acme", "1043", "last"), " ", true},
+		{event("acme", "1046", "last"), "n6 r6 r7", false},
 		{event("acme", "1044", "last"), " ", false},
 		{event("globex", "1042", "last"), "secret secret", true},
 		{elsewhere(event("acme", "1042", "last")), "other other", false},
@@ -262,10 +266,18 @@ func TestAttemptKnowsWhatEarlierJobsLeft(t *testing.T) {
 		{elsewhere(event("acme", "1045", "last")), " ", true},
 	} {
 		a := begin(t, l, tc.ev, long)
-		if got := a.NoteID + " " + a.Revision; got != tc.note || a.Posting != tc.posting {
+		if got := a.NoteID + " " + a.Revision + prefixed(" ", a.ShadowRevision); got != tc.note || a.Posting != tc.posting {
 			t.Errorf("%s: note %q, posting %v; want %q, %v", tc.ev.Ref, got, a.Posting, tc.note, tc.posting)
 		}
 	}
+}
+
+// prefixed puts a mark before a text, where there is one.
+func prefixed(mark, text string) string {
+	if text == "" {
+		return ""
+	}
+	return mark + text
 }
 
 // TestANoteThatAnotherJobFoundIsInDoubtNoMore has a try die while it writes

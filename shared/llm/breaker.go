@@ -94,11 +94,11 @@ func (b *Breaker) leave(model string, probe bool, err error) {
 	}
 	switch {
 	case probe:
-		l.probing = false
+		l.probing = false // where it says nothing, the next request is the probe
 		if failed {
 			l.pause = min(max(2*l.pause, firstPause), maxPause)
+			l.until = b.now().Add(l.pause)
 		}
-		l.until = b.now().Add(l.pause)
 	case failed && l.pause == 0:
 		if l.failures++; l.failures >= cmp.Or(b.Failures, 5) {
 			l.pause, l.until = firstPause, b.now().Add(firstPause)

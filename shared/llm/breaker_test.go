@@ -147,23 +147,29 @@ func TestFailuresThatWereUnderWayOpenItOnce(t *testing.T) {
 	})
 }
 
-func TestAProbeThatItsCallerGivesUpLeavesTheBreakerOpen(t *testing.T) {
+func TestAProbeThatItsCallerGivesUpCostsNoOtherPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, m := breaker(t)
-		m.says(nil)
 		time.Sleep(15 * time.Second)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		if _, err := b.Complete(ctx, llm.Request{Model: "m"}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatal(err)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if _, err := b.Complete(ctx, llm.Request{Model: "m"}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			cancel()
 		}
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrOpen) {
+			t.Fatalf("the next request is no probe: %v", err)
+		}
+		time.Sleep(30*time.Second - time.Millisecond)
 		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {
-			t.Errorf("error %v", err)
+			t.Errorf("the pause is not twice the first: %v", err)
 		}
-		time.Sleep(15 * time.Second)
+		time.Sleep(time.Millisecond)
+		m.says(nil)
 		if err := ask(t, b, "m"); err != nil {
-			t.Errorf("after another pause: %v", err)
+			t.Errorf("after the second pause: %v", err)
 		}
 	})
 }

@@ -208,3 +208,50 @@ func TestTheBreakerReadsItsClock(t *testing.T) {
 		}
 	})
 }
+
+// embedder says what a model says.
+type embedder struct{ *model }
+
+func (e embedder) Embed(ctx context.Context, name string, texts []string) ([][]float32, error) {
+	_, err := e.Complete(ctx, llm.Request{Model: name})
+	return make([][]float32, len(texts)), err
+}
+
+func TestAnEmbedderIsLeftAloneAfterThreeFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		m.says(errDown)
+		b := &llm.EmbeddingBreaker{Embedder: embedder{m}}
+		embed := func(ctx context.Context) error {
+			_, err := b.Embed(ctx, "m", []string{"a", "b"})
+			return err
+		}
+		// A caller that is gone says nothing; one that finds it slow says so.
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		slow, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, fmt.Errorf("slow: %w", llm.ErrUnavailable))
+		defer cancel()
+		for i, ctx := range []context.Context{gone, slow, gone, t.Context(), gone, slow} {
+			if err := embed(ctx); err == nil || errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("call %d: %v", i, err)
+			}
+		}
+		for _, pause := range []int{15, 30, 60, 120, 120} {
+			if err := embed(t.Context()); !errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("before %d s: %v", pause, err)
+			}
+			time.Sleep(time.Duration(pause) * time.Second)
+			if err := embed(t.Context()); !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("after %d s: %v", pause, err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		m.says(nil)
+		for range 4 {
+			if v, err := b.Embed(t.Context(), "m", []string{"a", "b"}); err != nil || len(v) != 2 {
+				t.Fatalf("%d vectors, %v", len(v), err)
+			}
+		}
+	})
+}

@@ -43,13 +43,13 @@ var bundle = evidence.Bundle{Items: []evidence.Item{
 // job lets a job of the ticket end so, and gives its id.
 func (w world) job(t *testing.T, id tenant.ID, key, delivery string, e enhance.Enhancement) string {
 	t.Helper()
-	return w.jobOf(t, ticket.Ref{Tenant: id, Tool: "sdp", Connection: "desk", Key: key}, ticket.Created, delivery, 3*time.Second, e)
+	ref := ticket.Ref{Tenant: id, Tool: "sdp", Connection: "desk", Key: key}
+	return w.end(t, ticket.Event{Job: ticket.JobID(ref, ticket.Created, delivery), Ref: ref, Kind: ticket.Created, Received: time.Now().Add(-3 * time.Second)}, e)
 }
 
-// jobOf does so for a job of a kind whose webhook came some time ago.
-func (w world) jobOf(t *testing.T, ref ticket.Ref, kind ticket.Kind, delivery string, ago time.Duration, e enhance.Enhancement) string {
+// end lets the job of an event end so, and gives its id.
+func (w world) end(t *testing.T, ev ticket.Event, e enhance.Enhancement) string {
 	t.Helper()
-	ev := ticket.Event{Job: ticket.JobID(ref, kind, delivery), Ref: ref, Kind: kind, Received: time.Now().Add(-ago)}
 	a, err := w.ledger.Begin(t.Context(), ev, time.Minute)
 	if err == nil {
 		err = w.ledger.Save(t.Context(), a, e)
@@ -177,10 +177,13 @@ func TestAJobThatSkippedItsTicketIsNoNote(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ref := ticket.Ref{Tenant: "acme", Tool: "sdp", Connection: "desk", Key: "7"}
+	anHourAgo := func(kind ticket.Kind, delivery string) ticket.Event {
+		return ticket.Event{Job: ticket.JobID(ref, kind, delivery), Ref: ref, Kind: kind, Received: time.Now().Add(-time.Hour)}
+	}
 	stays := noted
 	stays.Skipped = "the note stays as it is"
 	first := w.job(t, "acme", "7", "a", noted)
-	w.jobOf(t, ref, ticket.Improve, "b", time.Hour, stays)
+	w.end(t, anHourAgo(ticket.Improve, "b"), stays)
 	if n, err := w.Last(t.Context(), "acme", "desk", "7"); err != nil || n.Job != first {
 		t.Errorf("the last note is of job %q, %v; want %s", n.Job, err, first)
 	}
@@ -197,8 +200,8 @@ func TestAJobThatSkippedItsTicketIsNoNote(t *testing.T) {
 		t.Errorf("%d notes, without a note %v; want 1 and none", f.Notes, f.Skipped)
 	}
 	// Notes that nobody waited for from a webhook on count, but not their times.
-	w.jobOf(t, ref, ticket.Improve, "c", time.Hour, noted)
-	w.jobOf(t, ref, ticket.Replayed, "d", time.Hour, noted)
+	w.end(t, anHourAgo(ticket.Improve, "c"), noted)
+	w.end(t, anHourAgo(ticket.Replayed, "d"), noted)
 	if f := count(); f.Notes != 3 || f.P95 > time.Minute || f.P50 < 3*time.Second {
 		t.Errorf("%d notes, median %s, 95 %% within %s", f.Notes, f.P50, f.P95)
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/deskhand/deskhand/shared/llm"
@@ -15,13 +16,20 @@ func embeddingsOf(endpoint llm.Embedder, model string, log *slog.Logger) *search
 	if model == "" {
 		return nil
 	}
-	return &search.Embeddings{Embedder: redacted{endpoint, log}, Model: model, Log: log}
+	clean := redacted{endpoint, log}
+	return &search.Embeddings{Embedder: clean, Questions: &llm.EmbeddingBreaker{Embedder: clean}, Model: model, Log: log}
 }
 
+// The limits of a text, in bytes.
+const (
+	mostText   = 80 << 10 // that is looked at; no model reads as much
+	mostSecret = 16 << 10 // the longest secret
+)
+
 // redacted is an Embedder that gets no passwords, keys, card numbers, e-mail
-// addresses and telephone numbers: it takes them out before anything is cut, as
+// addresses and telephone numbers: it takes them out before the text is cut, as
 // half a key is not recognised. The same text is the same each time it is sent,
-// so that its vector is.
+// so that its vector is. A text of which nothing is left is rejected.
 type redacted struct {
 	llm.Embedder
 	log *slog.Logger
@@ -32,7 +40,13 @@ func (r redacted) Embed(ctx context.Context, model string, texts []string) ([][]
 	clean, hidden := make([]string, len(texts)), map[string]int{}
 	for i, text := range texts {
 		var counts map[string]int
-		clean[i], counts = redact.Anonymous(redact.Visible(text))
+		clean[i], counts = redact.Anonymous(redact.Visible(text[:min(len(text), mostText)]))
+		if len(text) > mostText { // it may end with half a key
+			clean[i] = clean[i][:max(0, len(clean[i])-mostSecret)]
+		}
+		if clean[i] == "" {
+			return nil, fmt.Errorf("embed with %s: nothing is left of a text of %d bytes without its secrets: %w", model, len(text), llm.ErrRejected)
+		}
 		for what, n := range counts {
 			hidden[what] += n
 		}

@@ -93,6 +93,37 @@ func TestNoPasswordReachesTheEmbeddingModel(t *testing.T) {
 	}
 }
 
+// halfSecret gives a text with a card number across a byte, after a long secret
+// that leaves next to nothing of what stands before.
+func halfSecret(at int) string {
+	begin := "The printer asks again.\npassword: "
+	return begin + strings.Repeat("aB3x", at)[:at-len(begin)-1-len(card)/2] + " " + card + strings.Repeat(" again", 20_000)
+}
+
+const card = "4111 1111 1111 1111"
+
+func TestNoHalfSecretReachesTheEmbeddingModel(t *testing.T) {
+	t.Parallel()
+	a, server, _ := listening(t, llmtest.EmbeddingModel)
+	q := past(t, a)
+	for _, at := range []int{64 << 10, mostText} {
+		q.Ticket.Description = halfSecret(at - len(q.Ticket.Subject+"\n\n"))
+		found(t, a, q)
+		if _, err := a.embeddings.Embedder.Embed(t.Context(), "m", []string{halfSecret(at)}); (err != nil) != (at == mostText) {
+			t.Errorf("cut at %d: %v", at, err)
+		}
+	}
+	calls := server.EmbeddingCalls()
+	if len(calls) != 2 {
+		t.Errorf("%d calls, want those of the shorter text", len(calls))
+	}
+	for _, c := range calls {
+		if strings.Contains(c.Texts[0], card[:4]) || !strings.Contains(c.Texts[0], "The printer asks again") {
+			t.Errorf("sent: %.300q", c.Texts[0])
+		}
+	}
+}
+
 func TestWithoutAnEmbeddingModelNothingIsSent(t *testing.T) {
 	t.Parallel()
 	a, server, _ := listening(t, "")
@@ -126,6 +157,23 @@ func TestASearchGoesOnWithoutAnEndpoint(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "the search goes on without embeddings") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+func TestAnEndpointThatFailedThreeTimesIsNotAskedByTheNextSearch(t *testing.T) {
+	t.Parallel()
+	a, server, log := listening(t, "m")
+	q := past(t, a)
+	down := llmtest.Status(503, "overloaded")
+	server.NextEmbedding(down, down, down)
+	for range 4 {
+		found(t, a, q)
+	}
+	if n := len(server.EmbeddingCalls()); n != 3 || !strings.Contains(log.String(), "left alone for a while") {
+		t.Errorf("%d calls, log: %s", n, log)
+	}
+	if err := a.Catalogue().Learn(t.Context(), "acme"); err != nil { // which nobody waits for
+		t.Error(err)
 	}
 }
 

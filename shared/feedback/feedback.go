@@ -125,10 +125,10 @@ type Store interface {
 var ErrUnknown = errors.New("there is no such note")
 
 // Comment cleans a text that somebody typed: without what nobody sees, without
-// secrets, at most MaxComment characters.
+// secrets, addresses and telephone numbers, at most MaxComment characters.
 func Comment(text string) string {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.ToValidUTF8(text, ""))
-	text, _ = redact.Text(visible(text)) // before it is cut: half a key is not recognised
+	text, _ = redact.Anonymous(visible(text)) // before it is cut: half a key is not recognised
 	return strings.TrimSpace(cut(strings.TrimSpace(text), MaxComment))
 }
 

@@ -48,12 +48,13 @@ func TestAnAnswerHasOnlyWhatTheNoteHas(t *testing.T) {
 func TestACommentIsCleanAndShort(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		" a\r\nb\rc\t ":                      "a\nb\nc",
-		"a\x00b\u202ec\u200bd\xff":           "abcd",
-		"<script>alert(1)</script>":          "<script>alert(1)</script>", // escaped where it is shown
-		"password: hunter2hunter2":           "password: [redacted password]",
-		strings.Repeat("ä", 600):             strings.Repeat("ä", 500),
-		strings.Repeat("x ", 260) + "secret": strings.TrimSpace(strings.Repeat("x ", 250)),
+		" a\r\nb\rc\t ":                       "a\nb\nc",
+		"a\x00b\u202ec\u200bd\xff":            "abcd",
+		"<script>alert(1)</script>":           "<script>alert(1)</script>", // escaped where it is shown
+		"password: hunter2hunter2":            "password: [redacted password]",
+		"ask ann@example.com, +49 30 1234567": "ask [email], [phone]",
+		strings.Repeat("ä", 600):              strings.Repeat("ä", 500),
+		strings.Repeat("x ", 260) + "secret":  strings.TrimSpace(strings.Repeat("x ", 250)),
 	} {
 		if got := feedback.Comment(given); got != want {
 			t.Errorf("Comment(%.40q) = %.60q, want %.60q", given, got, want)

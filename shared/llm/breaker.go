@@ -26,8 +26,47 @@ type Breaker struct {
 	Failures int              // that open it; 0 for 5
 	Now      func() time.Time // nil for time.Now
 
+	lines lines
+}
+
+// Complete implements Model.
+func (b *Breaker) Complete(ctx context.Context, r Request) (reply Reply, err error) {
+	err = b.lines.through(ctx, limits{r.Model, cmp.Or(b.Failures, 5), b.Now}, func() (err error) {
+		reply, err = b.Model.Complete(ctx, r)
+		return err
+	})
+	return reply, err
+}
+
+// EmbeddingBreaker does for an Embedder what a Breaker does for a Model, after
+// three failures: whoever asks can go on without vectors. It is safe for
+// concurrent use; Embedder is set once.
+type EmbeddingBreaker struct {
+	Embedder Embedder
+
+	lines lines
+}
+
+// Embed implements Embedder.
+func (b *EmbeddingBreaker) Embed(ctx context.Context, model string, texts []string) (vectors [][]float32, err error) {
+	err = b.lines.through(ctx, limits{model: model, failures: 3}, func() (err error) {
+		vectors, err = b.Embedder.Embed(ctx, model, texts)
+		return err
+	})
+	return vectors, err
+}
+
+// lines are the models that failed.
+type lines struct {
 	mu    sync.Mutex
-	lines map[string]*line
+	known map[string]*line
+}
+
+// limits are whose line it is, how many failures open it, and its clock.
+type limits struct {
+	model    string
+	failures int
+	now      func() time.Time // nil for time.Now
 }
 
 // line is what is known of one model that failed. One without failures has none.
@@ -38,31 +77,36 @@ type line struct {
 	probing  bool          // one request is under way to see
 }
 
-// Complete implements Model.
-func (b *Breaker) Complete(ctx context.Context, r Request) (Reply, error) {
-	wait, probe := b.enter(r.Model)
+// through makes a call, or gives ErrOpen. A caller that stops waiting because the
+// model is slow says so with a context whose cause is an ErrUnavailable: then the
+// end of its context is the model's failure.
+func (ls *lines) through(ctx context.Context, of limits, call func() error) error {
+	wait, probe := ls.enter(of)
 	if wait > 0 {
-		return Reply{}, fmt.Errorf("%w (next try in %s)", ErrOpen, wait.Round(time.Second))
+		return fmt.Errorf("%w (next try in %s)", ErrOpen, wait.Round(time.Second))
 	}
-	answered := errUnfinished // also where the model panics
-	defer func() { b.leave(r.Model, probe, answered) }()
-	reply, err := b.Model.Complete(ctx, r)
+	answered := errUnfinished // also where the call panics
+	defer func() { ls.leave(of, probe, answered) }()
+	err := call()
 	answered = err
-	return reply, err
+	if err != nil && errors.Is(err, ctx.Err()) {
+		answered = context.Cause(ctx)
+	}
+	return err
 }
 
 var errUnfinished = errors.New("the call did not end")
 
 // enter tells how long this model is to be left alone, and whether this request
 // is the one that sees whether it answers again.
-func (b *Breaker) enter(model string) (wait time.Duration, probe bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l := b.lines[model]
+func (ls *lines) enter(of limits) (wait time.Duration, probe bool) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.known[of.model]
 	if l == nil || l.pause == 0 {
 		return 0, false
 	}
-	wait = l.until.Sub(b.now())
+	wait = l.until.Sub(of.time())
 	if wait <= 0 && !l.probing {
 		l.probing = true
 		return 0, true
@@ -73,42 +117,42 @@ func (b *Breaker) enter(model string) (wait time.Duration, probe bool) {
 // leave counts how a request ended. One that its caller gave up says nothing,
 // and the late failures of those that were under way when the breaker opened
 // say nothing new.
-func (b *Breaker) leave(model string, probe bool, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (ls *lines) leave(of limits, probe bool, err error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
 	if err == nil || errors.Is(err, ErrRejected) || errors.Is(err, ErrEmpty) {
-		delete(b.lines, model)
+		delete(ls.known, of.model)
 		return
 	}
 	failed := errors.Is(err, ErrUnavailable)
-	l := b.lines[model]
+	l := ls.known[of.model]
 	if l == nil {
-		if !failed || len(b.lines) >= maxCounted {
+		if !failed || len(ls.known) >= maxCounted {
 			return
 		}
-		if b.lines == nil {
-			b.lines = map[string]*line{}
+		if ls.known == nil {
+			ls.known = map[string]*line{}
 		}
 		l = new(line)
-		b.lines[model] = l
+		ls.known[of.model] = l
 	}
 	switch {
 	case probe:
-		l.probing = false
+		l.probing = false // where it says nothing, the next request is the probe
 		if failed {
 			l.pause = min(max(2*l.pause, firstPause), maxPause)
+			l.until = of.time().Add(l.pause)
 		}
-		l.until = b.now().Add(l.pause)
 	case failed && l.pause == 0:
-		if l.failures++; l.failures >= cmp.Or(b.Failures, 5) {
-			l.pause, l.until = firstPause, b.now().Add(firstPause)
+		if l.failures++; l.failures >= of.failures {
+			l.pause, l.until = firstPause, of.time().Add(firstPause)
 		}
 	}
 }
 
-func (b *Breaker) now() time.Time {
-	if b.Now != nil {
-		return b.Now()
+func (of limits) time() time.Time {
+	if of.now != nil {
+		return of.now()
 	}
 	return time.Now()
 }

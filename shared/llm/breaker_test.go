@@ -147,23 +147,29 @@ func TestFailuresThatWereUnderWayOpenItOnce(t *testing.T) {
 	})
 }
 
-func TestAProbeThatItsCallerGivesUpLeavesTheBreakerOpen(t *testing.T) {
+func TestAProbeThatItsCallerGivesUpCostsNoOtherPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, m := breaker(t)
-		m.says(nil)
 		time.Sleep(15 * time.Second)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		if _, err := b.Complete(ctx, llm.Request{Model: "m"}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatal(err)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if _, err := b.Complete(ctx, llm.Request{Model: "m"}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			cancel()
 		}
+		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrOpen) {
+			t.Fatalf("the next request is no probe: %v", err)
+		}
+		time.Sleep(30*time.Second - time.Millisecond)
 		if err := ask(t, b, "m"); !errors.Is(err, llm.ErrOpen) {
-			t.Errorf("error %v", err)
+			t.Errorf("the pause is not twice the first: %v", err)
 		}
-		time.Sleep(15 * time.Second)
+		time.Sleep(time.Millisecond)
+		m.says(nil)
 		if err := ask(t, b, "m"); err != nil {
-			t.Errorf("after another pause: %v", err)
+			t.Errorf("after the second pause: %v", err)
 		}
 	})
 }
@@ -199,6 +205,53 @@ func TestTheBreakerReadsItsClock(t *testing.T) {
 		now = now.Add(15 * time.Second)
 		if err := ask(t, b, "m"); errors.Is(err, llm.ErrOpen) {
 			t.Fatal(err)
+		}
+	})
+}
+
+// embedder says what a model says.
+type embedder struct{ *model }
+
+func (e embedder) Embed(ctx context.Context, name string, texts []string) ([][]float32, error) {
+	_, err := e.Complete(ctx, llm.Request{Model: name})
+	return make([][]float32, len(texts)), err
+}
+
+func TestAnEmbedderIsLeftAloneAfterThreeFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		m.says(errDown)
+		b := &llm.EmbeddingBreaker{Embedder: embedder{m}}
+		embed := func(ctx context.Context) error {
+			_, err := b.Embed(ctx, "m", []string{"a", "b"})
+			return err
+		}
+		// A caller that is gone says nothing; one that finds it slow says so.
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		slow, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, fmt.Errorf("slow: %w", llm.ErrUnavailable))
+		defer cancel()
+		for i, ctx := range []context.Context{gone, slow, gone, t.Context(), gone, slow} {
+			if err := embed(ctx); err == nil || errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("call %d: %v", i, err)
+			}
+		}
+		for _, pause := range []int{15, 30, 60, 120, 120} {
+			if err := embed(t.Context()); !errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("before %d s: %v", pause, err)
+			}
+			time.Sleep(time.Duration(pause) * time.Second)
+			if err := embed(t.Context()); !errors.Is(err, llm.ErrUnavailable) || errors.Is(err, llm.ErrOpen) {
+				t.Fatalf("after %d s: %v", pause, err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		m.says(nil)
+		for range 4 {
+			if v, err := b.Embed(t.Context(), "m", []string{"a", "b"}); err != nil || len(v) != 2 {
+				t.Fatalf("%d vectors, %v", len(v), err)
+			}
 		}
 	})
 }

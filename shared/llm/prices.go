@@ -82,6 +82,18 @@ func (p Prices) Cost(model string, u Usage) (usd float64, known bool) {
 	return (float64(u.PromptTokens)*price.In + float64(u.OutputTokens)*price.Out) / 1e6, known
 }
 
+// label names a model in metrics. Tenants name models as they like, and each name
+// is a series of its own: it is the default or a pattern of the list, else "other".
+func (p Prices) label(model string) string {
+	if model == "" || model == p.Default {
+		return p.Default
+	}
+	if price, known := p.Of(model); known {
+		return price.Pattern
+	}
+	return "other"
+}
+
 // Metered is a Model whose calls are timed, and priced where the endpoint does
 // not tell what they cost.
 type Metered struct {
@@ -93,14 +105,11 @@ type Metered struct {
 func (m Metered) Complete(ctx context.Context, r Request) (Reply, error) {
 	start := time.Now()
 	reply, err := m.Model.Complete(ctx, r)
-	name, status := r.Model, "success"
-	if name == "" {
-		name = m.Prices.Default
-	}
+	status := "success"
 	if err != nil {
 		status = "failure"
 	}
-	metric.ModelDuration.Record(ctx, time.Since(start).Seconds(), metric.With(metric.Model(name), metric.Status(status)))
+	metric.ModelDuration.Record(ctx, time.Since(start).Seconds(), metric.With(metric.Model(m.Prices.label(r.Model)), metric.Status(status)))
 	reply.Usage.CostUSD, _ = m.Prices.Cost(r.Model, reply.Usage)
 	return reply, err
 }

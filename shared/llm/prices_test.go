@@ -4,12 +4,24 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/deskhand/deskhand/shared/llm"
 )
+
+var reader = sdkmetric.NewManualReader()
+
+func TestMain(m *testing.M) {
+	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	os.Exit(m.Run())
+}
 
 func TestPricesAreReadInTheirOrder(t *testing.T) {
 	t.Parallel()
@@ -86,4 +98,46 @@ func TestACallIsPricedAlsoWhereItGaveNoText(t *testing.T) {
 			t.Errorf("%+v, %v", got, gotErr)
 		}
 	}
+}
+
+func TestMetricsNameOnlyModelsThatTheOperatorNamed(t *testing.T) {
+	t.Parallel()
+	prices := llm.Prices{Default: "named/default", List: []llm.Price{{"named/one", 1, 10}, {"named/all-*", 1, 10}}}
+	m := llm.Metered{Model: scripted{}, Prices: prices}
+	for _, model := range []string{"", "named/default", "named/one", "NAMED/ONE", "named/all-1", "named/all-2", "typed by a tenant", "named/One more"} {
+		if _, err := m.Complete(t.Context(), llm.Request{Model: model}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := labels(t)
+	for _, want := range []string{"named/default", "named/one", "named/all-*", "other"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no label %q in %q", want, got)
+		}
+	}
+	if len(got) > 5 { // the fifth is the default of another test
+		t.Errorf("labels %q", got)
+	}
+}
+
+// labels are the models that llm_call_duration_seconds names.
+func labels(t *testing.T) (names []string) {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name != "llm_call_duration_seconds" {
+				continue
+			}
+			for _, p := range m.Data.(metricdata.Histogram[float64]).DataPoints {
+				if v, _ := p.Attributes.Value("model"); !slices.Contains(names, v.AsString()) {
+					names = append(names, v.AsString())
+				}
+			}
+		}
+	}
+	return names
 }

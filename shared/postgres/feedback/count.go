@@ -20,17 +20,21 @@ var _ quality.Store = Store{}
 const ofSpan = ` h.tenant_id = current_tenant() AND h.received_at >= $1 AND h.received_at < $2`
 
 const (
+	// A job with a reason to skip is no note, whatever its row still holds. What
+	// notes took leaves out jobs that nobody waits for from a webhook on: those
+	// that improve a note later, and an operator's replays.
 	jobsSQL = `
 SELECT count(*) FILTER (WHERE noted), count(*) FILTER (WHERE noted AND shadow), count(*) FILTER (WHERE noted AND evidence_only), count(*) FILTER (WHERE status = 'failed'),
-    coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE noted), 0), coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY took) FILTER (WHERE noted), 0),
+    coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE timed), 0), coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY took) FILTER (WHERE timed), 0),
     coalesce(sum(cost), 0)
-FROM (SELECT status, shadow, evidence_only, status = 'completed' AND note <> '' AS noted, greatest(extract(epoch FROM ended_at - received_at)::float8, 0) AS took,
+FROM (SELECT status, shadow, evidence_only, noted, noted AND kind NOT IN ('improve', 'replayed') AS timed, greatest(extract(epoch FROM ended_at - received_at)::float8, 0) AS took,
         (usage->>'cost_usd')::float8 AS cost
-    FROM enhancement_history h WHERE` + ofSpan + `) jobs`
-	// Reasons that name a job are one.
+    FROM enhancement_history h CROSS JOIN LATERAL (SELECT status = 'completed' AND note <> '' AND skipped = '' AS noted) n WHERE` + ofSpan + `) jobs`
+	// Reasons that name a job are one. A job that was to improve a note and left it
+	// as it was is no ticket without a note.
 	skippedSQL = `
 SELECT CASE WHEN h.skipped LIKE 'done as job %' THEN 'done under the ticket''s own key' ELSE left(h.skipped, 80) END, count(*)
-FROM enhancement_history h WHERE h.status = 'completed' AND h.skipped <> '' AND` + ofSpan + ` GROUP BY 1`
+FROM enhancement_history h WHERE h.status = 'completed' AND h.skipped <> '' AND h.kind <> 'improve' AND` + ofSpan + ` GROUP BY 1`
 	votesSQL = `
 SELECT v.vote, count(*) FROM feedback_votes v JOIN enhancement_history h USING (tenant_id, job_id) WHERE` + ofSpan + ` GROUP BY 1`
 	commentsSQL = `

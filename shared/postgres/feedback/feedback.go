@@ -130,10 +130,11 @@ func (s Store) Put(ctx context.Context, id tenant.ID, job string, a feedback.Ans
 	return nil
 }
 
-// The last note of the ticket that a technician could have read.
+// The last note of the ticket that a technician could have read. A job with a
+// reason to skip wrote none.
 const lastSQL = `
 SELECT job_id::text, context, note FROM enhancement_history
-WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND note <> '' AND status = 'completed'
+WHERE tenant_id = current_tenant() AND connection_id = $1 AND ticket_id = $2 AND note <> '' AND skipped = '' AND status = 'completed'
 ORDER BY ended_at DESC, id DESC LIMIT 1`
 
 // Last implements outcome.Notes.

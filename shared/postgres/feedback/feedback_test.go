@@ -44,7 +44,12 @@ var bundle = evidence.Bundle{Items: []evidence.Item{
 func (w world) job(t *testing.T, id tenant.ID, key, delivery string, e enhance.Enhancement) string {
 	t.Helper()
 	ref := ticket.Ref{Tenant: id, Tool: "sdp", Connection: "desk", Key: key}
-	ev := ticket.Event{Job: ticket.JobID(ref, ticket.Created, delivery), Ref: ref, Kind: ticket.Created, Received: time.Now().Add(-3 * time.Second)}
+	return w.end(t, ticket.Event{Job: ticket.JobID(ref, ticket.Created, delivery), Ref: ref, Kind: ticket.Created, Received: time.Now().Add(-3 * time.Second)}, e)
+}
+
+// end lets the job of an event end so, and gives its id.
+func (w world) end(t *testing.T, ev ticket.Event, e enhance.Enhancement) string {
+	t.Helper()
 	a, err := w.ledger.Begin(t.Context(), ev, time.Minute)
 	if err == nil {
 		err = w.ledger.Save(t.Context(), a, e)
@@ -163,6 +168,42 @@ func TestAResolvedTicketIsComparedWithItsLastNote(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"acme " + last + " used 1"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestAJobThatSkippedItsTicketIsNoNote has a row that still holds a note, as that
+// of a job which found that nothing was to be improved.
+func TestAJobThatSkippedItsTicketIsNoNote(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ref := ticket.Ref{Tenant: "acme", Tool: "sdp", Connection: "desk", Key: "7"}
+	anHourAgo := func(kind ticket.Kind, delivery string) ticket.Event {
+		return ticket.Event{Job: ticket.JobID(ref, kind, delivery), Ref: ref, Kind: kind, Received: time.Now().Add(-time.Hour)}
+	}
+	stays := noted
+	stays.Skipped = "the note stays as it is"
+	first := w.job(t, "acme", "7", "a", noted)
+	w.end(t, anHourAgo(ticket.Improve, "b"), stays)
+	if n, err := w.Last(t.Context(), "acme", "desk", "7"); err != nil || n.Job != first {
+		t.Errorf("the last note is of job %q, %v; want %s", n.Job, err, first)
+	}
+	now := time.Now()
+	count := func() quality.Figures {
+		t.Helper()
+		f, err := w.Count(t.Context(), "acme", quality.Span{Since: now.Add(-2 * time.Hour), Until: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	if f := count(); f.Notes != 1 || len(f.Skipped) != 0 {
+		t.Errorf("%d notes, without a note %v; want 1 and none", f.Notes, f.Skipped)
+	}
+	// Notes that nobody waited for from a webhook on count, but not their times.
+	w.end(t, anHourAgo(ticket.Improve, "c"), noted)
+	w.end(t, anHourAgo(ticket.Replayed, "d"), noted)
+	if f := count(); f.Notes != 3 || f.P95 > time.Minute || f.P50 < 3*time.Second {
+		t.Errorf("%d notes, median %s, 95 %% within %s", f.Notes, f.P50, f.P95)
 	}
 }
 

@@ -131,10 +131,10 @@ func (l Ledger) Run(ctx context.Context, id tenant.ID, job string) (Record, erro
 }
 
 const lastSQL = `
-SELECT job_id::text FROM enhancement_history WHERE tenant_id = current_tenant() AND ticket_id = $1 ORDER BY note <> '' DESC, id DESC LIMIT 1`
+SELECT job_id::text FROM enhancement_history WHERE tenant_id = current_tenant() AND ticket_id = $1 ORDER BY note <> '' AND skipped = '' DESC, id DESC LIMIT 1`
 
-// Last gives the id of the last job of a ticket that wrote a note, else of the
-// last one, by the tool's key; or ErrUnknown.
+// Last gives the id of the last job of a ticket that wrote a note, and did not
+// skip the ticket, else of the last one, by the tool's key; or ErrUnknown.
 func (l Ledger) Last(ctx context.Context, id tenant.ID, key string) (job string, err error) {
 	err = l.DB.InTenant(ctx, id, func(tx pgx.Tx) error { return tx.QueryRow(ctx, lastSQL, postgres.Text(key)).Scan(&job) })
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -72,6 +72,32 @@ func TestTheRunOfTheLastTryIsKept(t *testing.T) {
 	}
 }
 
+func TestTheLastJobIsTheOneThatWroteANote(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t)
+	last := func() string {
+		t.Helper()
+		job, err := l.Last(t.Context(), "acme", "1042")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job
+	}
+	closed, wrote, stays := event("acme", "1042", "closed"), event("acme", "1042", "wrote"), event("acme", "1042", "stays")
+	save(t, l, begin(t, l, closed, long), enhance.Enhancement{Status: enhance.Completed, Skipped: "the ticket is closed"})
+	if got := last(); got != closed.Job {
+		t.Errorf("without a note: %s, want %s", got, closed.Job)
+	}
+	save(t, l, begin(t, l, wrote, long), enhance.Enhancement{Status: enhance.Completed, NoteID: "7", Note: "n"})
+	save(t, l, begin(t, l, stays, long), enhance.Enhancement{Status: enhance.Completed, Note: "n", Skipped: "the note stays as it is"})
+	if got := last(); got != wrote.Job {
+		t.Errorf("got %s, want %s, which wrote the note", got, wrote.Job)
+	}
+	if _, err := l.Last(t.Context(), "globex", "1042"); !errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("globex: %v", err)
+	}
+}
+
 func TestATryThatMustLeaveNoTextTakesTheRunBeforeAway(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t)

@@ -21,9 +21,14 @@ import (
 // Embeddings are the vectors of a model that others run. Searches go on without
 // them where the model does not answer. It is safe for concurrent use.
 type Embeddings struct {
-	Embedder llm.Embedder // has to hide what must not leave the tenant
-	Model    string       // its name, at most 100 characters
-	Log      *slog.Logger
+	// Embedder gives the vectors of documents. It has to hide what must not leave
+	// the tenant, before it cuts a text.
+	Embedder llm.Embedder
+	// Questions gives those of tickets that wait, as Embedder does: of one that
+	// does not answer it says so at once.
+	Questions llm.Embedder
+	Model     string // its name, at most 100 characters
+	Log       *slog.Logger
 
 	asking singleflight.Group
 }
@@ -31,10 +36,12 @@ type Embeddings struct {
 // The limits of embeddings.
 const (
 	questionLimit = 2 * time.Second // for the vector of a question
-	questionSize  = 64 << 10        // bytes of a question; no model reads as much
 	embedTexts    = 64              // documents of one call
 	embedMost     = 2_000           // documents of one Learn
 )
+
+// errSlow is why a search stops waiting: the endpoint's failure, not its own wish.
+var errSlow = fmt.Errorf("no vector within %s: %w", questionLimit, llm.ErrUnavailable)
 
 // space is the name of the model's vector space.
 func (e *Embeddings) space() string { return embeddingSpaces + e.Model }
@@ -48,11 +55,10 @@ func (e *Embeddings) question(ctx context.Context, id tenant.ID, title, body str
 	if text == "" {
 		return nil
 	}
-	text = text[:min(len(text), questionSize)]
 	v, _, _ := e.asking.Do(string(id)+"\n"+text, func() (any, error) {
-		ctx, cancel := context.WithTimeout(ctx, questionLimit)
+		ctx, cancel := context.WithTimeoutCause(ctx, questionLimit, errSlow)
 		defer cancel()
-		vectors, err := e.embed(ctx, id, "question", []string{text})
+		vectors, err := e.embed(ctx, e.Questions, id, "question", []string{text})
 		if err != nil {
 			e.Log.WarnContext(ctx, "the search goes on without embeddings", "operation", "embed_question", "model", e.Model, "error", err.Error())
 			return []float32(nil), nil
@@ -63,8 +69,8 @@ func (e *Embeddings) question(ctx context.Context, id tenant.ID, title, body str
 }
 
 // embed asks for vectors, and counts.
-func (e *Embeddings) embed(ctx context.Context, id tenant.ID, what string, texts []string) ([][]float32, error) {
-	vectors, err := e.Embedder.Embed(ctx, e.Model, texts)
+func (e *Embeddings) embed(ctx context.Context, from llm.Embedder, id tenant.ID, what string, texts []string) ([][]float32, error) {
+	vectors, err := from.Embed(ctx, e.Model, texts)
 	status := "success"
 	if err != nil {
 		status = "failure"
@@ -77,7 +83,7 @@ func (e *Embeddings) embed(ctx context.Context, id tenant.ID, what string, texts
 // them, it asks for each alone, so that one that it does not take keeps no other
 // waiting: that one has the empty vector. All rejected is an error.
 func (e *Embeddings) documents(ctx context.Context, id tenant.ID, texts []string) ([][]byte, error) {
-	vectors, err := e.embed(ctx, id, "document", texts)
+	vectors, err := e.embed(ctx, e.Embedder, id, "document", texts)
 	if errors.Is(err, llm.ErrRejected) && len(texts) > 1 {
 		vectors, err = e.oneByOne(ctx, id, texts)
 	}
@@ -95,7 +101,7 @@ func (e *Embeddings) oneByOne(ctx context.Context, id tenant.ID, texts []string)
 	vectors := make([][]float32, len(texts))
 	var rejected []error
 	for i, text := range texts {
-		one, err := e.embed(ctx, id, "document", []string{text})
+		one, err := e.embed(ctx, e.Embedder, id, "document", []string{text})
 		switch {
 		case errors.Is(err, llm.ErrRejected):
 			rejected = append(rejected, err)

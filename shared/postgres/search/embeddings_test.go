@@ -80,7 +80,7 @@ func newHearing(t testing.TB) hearing {
 
 // with takes another model.
 func (h *hearing) with(model string) {
-	h.Embeddings = &Embeddings{Embedder: h.model, Model: model, Log: slog.New(slog.NewTextHandler(h.log, nil))}
+	h.Embeddings = &Embeddings{Embedder: h.model, Questions: h.model, Model: model, Log: slog.New(slog.NewTextHandler(h.log, nil))}
 }
 
 func (h *hearing) learn(t testing.TB, id tenant.ID) {
@@ -362,7 +362,7 @@ func TestSourcesShareTheVectorOfAQuestionAndDoNotWaitForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		model := &listener{before: func(context.Context, []string) error { time.Sleep(time.Second); return nil }}
-		e := &Embeddings{Embedder: model, Model: "m", Log: slog.New(slog.NewTextHandler(&log, nil))}
+		e := &Embeddings{Questions: model, Model: "m", Log: slog.New(slog.NewTextHandler(&log, nil))}
 		both := func() (vectors [2][]float32) {
 			var wg sync.WaitGroup
 			for i := range vectors {
@@ -384,4 +384,50 @@ func TestSourcesShareTheVectorOfAQuestionAndDoNotWaitForLong(t *testing.T) {
 			t.Errorf("no text: vector %v", v)
 		}
 	})
+}
+
+func TestAnEndpointThatSaysNothingIsNotWaitedForEachTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		model := &listener{before: func(ctx context.Context, _ []string) error { <-ctx.Done(); return ctx.Err() }}
+		e := &Embeddings{Questions: &llm.EmbeddingBreaker{Embedder: model}, Model: "m", Log: slog.New(slog.NewTextHandler(&log, nil))}
+		took := func() time.Duration {
+			t.Helper()
+			start := time.Now()
+			if v := e.question(t.Context(), acme, "Screen", dark); v != nil {
+				t.Fatalf("vector %v", v)
+			}
+			return time.Since(start)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 3 { // of searches that end themselves: they say nothing
+			e.question(ctx, acme, "Screen", dark)
+		}
+		for i := range 3 {
+			if d := took(); d != questionLimit {
+				t.Errorf("question %d waited for %s", i, d)
+			}
+		}
+		if d := took(); d != 0 || !strings.Contains(log.String(), "left alone") {
+			t.Errorf("the fourth question waited for %s, log %s", d, &log)
+		}
+		time.Sleep(15 * time.Second)
+		model.before = nil
+		if v := e.question(t.Context(), acme, "Screen", dark); len(v) != 3 {
+			t.Errorf("after the pause: vector %v", v)
+		}
+	})
+}
+
+// TestALongQuestionIsNotCut leaves that to who hides its secrets first.
+func TestALongQuestionIsNotCut(t *testing.T) {
+	t.Parallel()
+	model, long := &listener{}, strings.Repeat("dark ", 20_000)
+	e := &Embeddings{Questions: model, Model: "m", Log: slog.New(slog.DiscardHandler)}
+	e.question(t.Context(), acme, "Screen", long)
+	if asked := model.texts(); len(asked) != 1 || asked[0] != "Screen\n\n"+strings.TrimSpace(long) {
+		t.Errorf("asked for %d texts", len(asked))
+	}
 }

@@ -41,7 +41,7 @@ type Figures struct {
 	Outcomes     map[outcome.Verdict]int
 	Claims       int           // that the language model made
 	Removed      int           // of Claims
-	P50, P95     time.Duration // from the webhook to the end of the job, of Notes
+	P50, P95     time.Duration // from the webhook to the end of the job, of Notes, without improvements and replays
 	CostUSD      float64       // of all jobs
 }
 

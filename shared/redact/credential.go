@@ -3,6 +3,7 @@ package redact
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -33,7 +34,7 @@ type form struct {
 	begin []string // how it begins, in small ASCII letters: where to look
 	word  bool     // no letter or digit stands before it
 	// pattern is matched from there on; its first group is the secret.
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	when    func(string) bool // what else the secret must be like; nil for nothing
 }
 
@@ -85,11 +86,17 @@ var forms = []form{
 
 // known is a key that shows by itself what it is. It is written in one way only.
 func known(begin, pattern string) form {
-	return form{name: Key, begin: []string{begin}, word: true, pattern: regexp.MustCompile(`^(` + pattern + `)`)}
+	return form{name: Key, begin: []string{begin}, word: true, pattern: lazily(`^(` + pattern + `)`)}
 }
 
 // folded reads a pattern without regard to case.
-func folded(pattern string) *regexp.Regexp { return regexp.MustCompile(`^(?i:` + pattern + `)`) }
+func folded(pattern string) func() *regexp.Regexp { return lazily(`^(?i:` + pattern + `)`) }
+
+// lazily compiles a pattern when it is first looked for: a function that starts
+// has better things to do.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // credentials redacts passwords and keys. Most texts have none, so it looks
 // only where a form may begin.
@@ -117,7 +124,7 @@ func (f form) find(s string, at int) (from, to int, ok bool) {
 	if before, _ := utf8.DecodeLastRuneInString(s[:at]); f.word && (unicode.IsLetter(before) || unicode.IsDigit(before)) {
 		return 0, 0, false
 	}
-	m := f.pattern.FindStringSubmatchIndex(s[at:])
+	m := f.pattern().FindStringSubmatchIndex(s[at:])
 	if m == nil {
 		return 0, 0, false
 	}

@@ -22,12 +22,12 @@ const (
 // number is a pattern whose first group is a telephone number, and how many
 // digits that has.
 type number struct {
-	pattern     *regexp.Regexp
+	pattern     func() *regexp.Regexp
 	least, most int
 }
 
 func like(pattern string, least, most int) number {
-	return number{regexp.MustCompile(`^(` + pattern + `)` + over), least, most}
+	return number{lazily(`^(` + pattern + `)` + over), least, most}
 }
 
 // numbers are the ways to write a telephone number that nothing else is
@@ -142,7 +142,7 @@ func enough(rest string) bool {
 
 // in gives the length of the number at the beginning of s, 0 for none.
 func (p number) in(s string) int {
-	m := p.pattern.FindStringSubmatchIndex(s)
+	m := p.pattern().FindStringSubmatchIndex(s)
 	if m == nil {
 		return 0
 	}

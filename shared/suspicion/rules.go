@@ -3,6 +3,7 @@ package suspicion
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -14,15 +15,21 @@ type rule struct {
 	// stands, the pattern is looked for around it.
 	needs, cased []string
 	lines        bool // the pattern knows lines; otherwise they are joined
-	pattern      *regexp.Regexp
+	pattern      func() *regexp.Regexp
 }
 
 // near lets some words stand between two, within a sentence. How many, maxMatch
 // says.
 const near = `[^.!?]*?`
 
+// lazily compiles a pattern when it is first looked for: a function that starts
+// has better things to do.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
 func like(name string, needs []string, pattern string) rule {
-	return rule{name: name, needs: needs, pattern: regexp.MustCompile(`(?im)` + pattern)}
+	return rule{name: name, needs: needs, pattern: lazily(`(?im)` + pattern)}
 }
 
 func (r rule) withCased(words ...string) rule { r.cased = words; return r }
@@ -188,7 +195,7 @@ func sentence(text string, start, i, end int) (from, to int) {
 // in tells whether the piece has a match that is short enough.
 func (r rule) in(piece string) bool {
 	for range 4 {
-		m := r.pattern.FindStringIndex(piece)
+		m := r.pattern().FindStringIndex(piece)
 		if m == nil {
 			return false
 		}

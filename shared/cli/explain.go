@@ -22,7 +22,7 @@ import (
 
 // oneJob says which job is meant.
 type oneJob struct {
-	Job    string `arg:"" help:"Id of the job (correlation_id in the log); with --tenant, the ticket's key will do for its last job."`
+	Job    string `arg:"" help:"Id of the job (correlation_id in the log); with --tenant, the ticket's key will do for its last job that wrote a note."`
 	Tenant string `help:"Id of the tenant; without it, every tenant is looked at."`
 }
 
@@ -208,6 +208,9 @@ func (s sheet) evidence(b evidence.Bundle) {
 		add("%s", it.When.UTC().Format(time.DateOnly), !it.When.IsZero())
 		add("%s", strings.Join(it.InWords(), ", "), len(it.Facts) > 0)
 		s.line("      %s", strings.Join(about, "; "))
+	}
+	for _, it := range b.Withheld {
+		s.line("  withheld: %s (%s): its text is addressed to AI or operators", inLine(it.Ref), inLine(it.Source))
 	}
 	for _, g := range b.Gaps {
 		s.line("  failed: %s: %s", inLine(g.Label), inLine(g.Reason))

@@ -59,8 +59,9 @@ func explained() enhance.Record {
 					{ID: "T1", Kind: evidence.PastTicket, Source: "history", Ref: "#1031", Title: "Printer stuck\x1b[2J", Score: 12.345, Why: "spooler, hp", Path: "words, references", Facts: []evidence.Fact{{Kind: evidence.Held, N: 21}}, When: start.AddDate(0, -1, 0)},
 					{ID: "A1", Kind: evidence.Article, Source: "articles", Ref: "KB7", Title: "Spooler", Score: 3, Possibly: true},
 				},
-				Gaps: []evidence.Gap{{Source: "inventory", Label: "system inventory", Reason: "no answer within 10s:\n timeout"}},
-				Took: map[string]time.Duration{"history": 20 * time.Millisecond, "articles": 1500 * time.Millisecond},
+				Withheld: []evidence.Item{{ID: "T2", Kind: evidence.PastTicket, Source: "history", Ref: "998"}},
+				Gaps:     []evidence.Gap{{Source: "inventory", Label: "system inventory", Reason: "no answer within 10s:\n timeout"}},
+				Took:     map[string]time.Duration{"history": 20 * time.Millisecond, "articles": 1500 * time.Millisecond},
 			},
 			Run: enhance.Run{
 				Started: start.Add(time.Second), Versions: enhance.Versions{Program: "v1.2", Prompt: "3", Policy: "2"},

@@ -97,12 +97,10 @@ func passing(err error) bool {
 
 // early is what a note that is due is written from.
 func (e *Enhancer) early(ctx context.Context, j *job, g *evidence.Gathering) (f findings) {
-	f.draft.missing = note.Pending
-	if e.Model == nil {
-		f.draft.missing = note.NoModel
+	if f.draft.missing = e.unasked(j); f.draft.missing == note.Nothing {
+		f.draft.missing = note.Pending
 	}
-	f.bundle, f.err = e.withoutDecoys(ctx, j.event, g.Bundle())
-	f.bundle = e.withhold(ctx, f.bundle)
+	f.bundle, f.err = e.sift(ctx, j.event, g.Bundle())
 	return f
 }
 

@@ -172,9 +172,6 @@ func (e *Enhancer) begin(ctx context.Context, ev ticket.Event) (Attempt, error) 
 		// The other try renews its lease, so its end says little: look again soon.
 		return Attempt{}, queue.RetryAfter(min(max(busy.Until, time.Second), 5*time.Second), err)
 	}
-	if ev.Kind == ticket.Replayed {
-		attempt.Revision, attempt.ShadowRevision = "", "" // its note is written again though nothing changed
-	}
 	return attempt, err
 }
 

@@ -23,8 +23,7 @@ func (c client) query(t ticket.Ticket) evidence.Query {
 	return evidence.Query{Tenant: c.tenant.ID, Connection: c.connection.ID, Ticket: t, Settings: c.tenant.Settings}
 }
 
-// gathered waits for the evidence. Evidence with another tenant's canary is an
-// error; the tenant's own decoys are left out.
+// gathered waits for the evidence, and sifts it.
 func (e *Enhancer) gathered(ctx context.Context, j *job, g *evidence.Gathering) (evidence.Bundle, error) {
 	defer j.step("gather")("")
 	ctx, span := metric.Tracer.Start(ctx, metric.SpanContextGathering)
@@ -37,6 +36,12 @@ func (e *Enhancer) gathered(ctx context.Context, j *job, g *evidence.Gathering) 
 	for _, gap := range b.Gaps {
 		e.Log.WarnContext(ctx, "evidence source failed", "operation", "gather", "source", gap.Source, "error", gap.Reason)
 	}
-	b, err := e.withoutDecoys(ctx, j.event, b)
+	return e.sift(ctx, j.event, b)
+}
+
+// sift gives the evidence that a note may be written from: without the tenant's
+// own decoys, and without what is withheld. Another tenant's canary is an error.
+func (e *Enhancer) sift(ctx context.Context, ev ticket.Event, b evidence.Bundle) (evidence.Bundle, error) {
+	b, err := e.withoutDecoys(ctx, ev, b)
 	return e.withhold(ctx, b), err
 }

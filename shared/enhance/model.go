@@ -43,11 +43,8 @@ type conversation struct {
 // written from the evidence alone; only a prompt with another tenant's canary
 // is an error, and is not sent.
 func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, error) {
-	if e.Model == nil {
-		return draft{missing: note.NoModel}, nil
-	}
-	if j.suspect != "" {
-		return draft{missing: note.Suspected}, nil
+	if missing := e.unasked(j); missing != note.Nothing {
+		return draft{missing: missing}, nil
 	}
 	defer j.step("ask")("")
 	ctx, cancel := context.WithTimeout(ctx, modelLimit)
@@ -63,6 +60,17 @@ func (e *Enhancer) ask(ctx context.Context, j *job, b evidence.Bundle) (draft, e
 	}
 	c.draft.missing = e.converse(ctx, c)
 	return c.draft, nil
+}
+
+// unasked tells why no model is asked about the ticket; Nothing where one is.
+func (e *Enhancer) unasked(j *job) note.Missing {
+	switch {
+	case e.Model == nil:
+		return note.NoModel
+	case j.suspect != "":
+		return note.Suspected
+	}
+	return note.Nothing
 }
 
 // converse asks one model after the other until one answers, lets it repair an
@@ -167,6 +175,7 @@ func (c *conversation) accept(reply llm.Reply) (problem string) {
 func (e *Enhancer) call(ctx context.Context, c *conversation, r llm.Request) (llm.Reply, error) {
 	settle, ok, err := e.reserve(ctx, c.client, r)
 	if err != nil {
+		e.Log.WarnContext(ctx, "the model is not asked", "operation", "llm_call", "error", err.Error())
 		return llm.Reply{}, err
 	}
 	if !ok {

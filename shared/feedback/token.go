@@ -5,10 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"math"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/deskhand/deskhand/shared/secret"
 	"github.com/deskhand/deskhand/shared/tenant"
@@ -46,8 +47,7 @@ type Keys []secret.Text
 // ends, the job, the tenant, and the first half of an HMAC-SHA256 of all that.
 const (
 	version  = 0x10
-	jobSize  = 16
-	headSize = 1 + 2 + jobSize
+	headSize = 1 + 2 + len(uuid.UUID{})
 	macSize  = 16
 	maxToken = 200 // characters that are looked at; the longest is 132
 )
@@ -57,10 +57,10 @@ var votes = map[byte]Vote{version: Useful, version + 1: Useless}
 // Token signs a ballot: at most 132 characters that need no escaping in a URL. It
 // is "" where there is no key, and for a job or tenant that is none.
 func (k Keys) Token(b Ballot) string {
-	job, err := hex.DecodeString(strings.ReplaceAll(b.Job, "-", ""))
+	job, err := uuid.Parse(b.Job)
 	_, errTenant := tenant.ParseID(string(b.Tenant))
 	ends := b.Expires.Unix() / int64(day/time.Second)
-	if len(k) == 0 || err != nil || errTenant != nil || len(job) != jobSize || ends < 0 || ends > math.MaxUint16 {
+	if len(k) == 0 || err != nil || errTenant != nil || ends < 0 || ends > math.MaxUint16 {
 		return ""
 	}
 	kind := byte(version)
@@ -68,7 +68,7 @@ func (k Keys) Token(b Ballot) string {
 		kind++
 	}
 	body := binary.BigEndian.AppendUint16([]byte{kind}, uint16(ends))
-	body = append(append(body, job...), b.Tenant...)
+	body = append(append(body, job[:]...), b.Tenant...)
 	return base64.RawURLEncoding.EncodeToString(append(body, sign(k[0], body)...))
 }
 
@@ -87,7 +87,7 @@ func (k Keys) Open(token string, now time.Time) (Ballot, bool) {
 	}
 	b := Ballot{
 		Tenant:  tenant.ID(body[headSize:]),
-		Job:     uuid(body[3:headSize]),
+		Job:     uuid.UUID(body[3:headSize]).String(),
 		Vote:    votes[body[0]],
 		Expires: time.Unix(int64(binary.BigEndian.Uint16(body[1:]))*int64(day/time.Second), 0).UTC(),
 	}
@@ -115,10 +115,4 @@ func sign(key secret.Text, body []byte) []byte {
 	h := hmac.New(sha256.New, []byte(key.Reveal()))
 	h.Write(body)
 	return h.Sum(nil)[:macSize]
-}
-
-// uuid writes 16 bytes as the ids of jobs are written.
-func uuid(b []byte) string {
-	s := hex.EncodeToString(b)
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }

@@ -85,7 +85,7 @@ func (ls *lines) through(ctx context.Context, of limits, call func() error) erro
 	if wait > 0 {
 		return fmt.Errorf("%w (next try in %s)", ErrOpen, wait.Round(time.Second))
 	}
-	answered := errUnfinished // also where the call panics
+	answered := errPanicked // where the call does not return
 	defer func() { ls.leave(of, probe, answered) }()
 	err := call()
 	answered = err
@@ -95,7 +95,7 @@ func (ls *lines) through(ctx context.Context, of limits, call func() error) erro
 	return err
 }
 
-var errUnfinished = errors.New("the call did not end")
+var errPanicked = errors.New("the call panicked")
 
 // enter tells how long this model is to be left alone, and whether this request
 // is the one that sees whether it answers again.

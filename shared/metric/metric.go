@@ -41,8 +41,8 @@ var (
 	// EnhancementRequests counts enhancement jobs by how they ended.
 	EnhancementRequests = counter("enhancement_requests_total", "Enhancement jobs, by tenant and how they ended")
 	// EnhancementsSkipped counts jobs that ended without a note, by why: closed,
-	// rule (of the tenant), unchanged, noise, or assigned (to a technician who is
-	// at work).
+	// rule (of the tenant), unchanged, noise, assigned (to a technician who is at
+	// work), or improved (by another try).
 	EnhancementsSkipped = counter("enhancements_skipped_total", "Enhancement jobs that needed no note, by tenant and why")
 	// EnhancementDuration is the time from pickup to the end of a job, in seconds.
 	EnhancementDuration = seconds("enhancement_duration_seconds", "Time of one enhancement job from pickup to its end")

@@ -45,12 +45,12 @@ var briefings = rapid.Custom(func(t *rapid.T) Briefing {
 	}), 0, 5)
 	for range rapid.IntRange(0, 12).Draw(t, "items") {
 		it := evidence.Item{
-			Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Ref: rapid.SampledFrom([]string{"1", "#2", "a b c", "**x**"}).Draw(t, "ref"),
+			Kind: rapid.SampledFrom(receipts.Kinds).Draw(t, "kind"), Ref: rapid.SampledFrom([]string{"1", "#2", "a b c", "**x**"}).Draw(t, "ref"),
 			Title: texts(20).Draw(t, "title"), Text: texts(60).Draw(t, "text"), Why: texts(6).Draw(t, "why"), Facts: facts.Draw(t, "facts"),
 			When:  rapid.SampledFrom([]time.Time{{}, noteTime, noteTime.AddDate(-2, 0, 0)}).Draw(t, "when"),
 			Score: rapid.Float64Range(0, 20).Draw(t, "score"), Possibly: rapid.Bool().Draw(t, "possibly"), URL: urls.Draw(t, "url"),
 		}
-		it.ID = string("TAS"[slices.Index(kinds, it.Kind)]) + string(rune('1'+len(b.Bundle.Items)))
+		it.ID = string("TAS"[slices.Index(receipts.Kinds, it.Kind)]) + string(rune('1'+len(b.Bundle.Items)))
 		b.Bundle.Items = append(b.Bundle.Items, it)
 	}
 	for range rapid.IntRange(0, 8).Draw(t, "gaps") {

@@ -31,8 +31,8 @@ type Briefing struct {
 	Checked receipts.Checked
 	Model   string
 	Missing Missing
-	// Suspect says that the ticket or its evidence has text that is addressed to
-	// an AI or to operators.
+	// Suspect says that the ticket has text that is addressed to an AI or to
+	// operators.
 	Suspect bool
 	// Changed names what changed on the ticket since its last note: "subject",
 	// "description", "priority", "requester", "replies"; none for a first note.

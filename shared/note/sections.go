@@ -10,10 +10,6 @@ import (
 	"github.com/deskhand/deskhand/shared/receipts"
 )
 
-// kinds are the evidence of the first sections; the next steps come last, and
-// then what is not verified.
-var kinds = []evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}
-
 // The words that one piece of evidence has room for.
 const (
 	titleWords    = 14
@@ -24,16 +20,16 @@ const (
 )
 
 // sections gives those of receipts.Headings, each with the model's checked
-// claims, or the evidence itself where there are none; and general advice.
+// claims, or the evidence itself where there are none; and, last, general advice.
 func (p page) sections() []section {
 	sections := make([]section, 0, len(receipts.Headings)+1)
 	for i, heading := range p.in.headings {
 		bullets := p.claims(i)
 		switch {
-		case len(bullets) > 0 && i < len(kinds):
-			bullets = append(bullets, p.unmentioned(kinds[i])...)
-		case i < len(kinds):
-			bullets = p.items(kinds[i])
+		case len(bullets) > 0 && i < len(receipts.Kinds):
+			bullets = append(bullets, p.unmentioned(receipts.Kinds[i])...)
+		case i < len(receipts.Kinds):
+			bullets = p.items(receipts.Kinds[i])
 		case len(bullets) == 0:
 			bullets = p.nextSteps()
 		}

@@ -35,8 +35,8 @@ type Desk struct {
 	Preview   func(ctx context.Context, id tenant.ID, last int, progress func(done, total int)) (preview.Report, error)
 	Quality   quality.Store
 	Queues    map[string]Queue
-	// Explain gives a job by its id, with how its note came to be; or the last
-	// job of a ticket by the tool's key. An empty tenant is whichever has the job.
+	// Explain gives a job by its id, with how its note came to be; or, by the
+	// tool's key of a ticket, the last job that wrote a note on it. An empty tenant is whichever has the job.
 	Explain func(ctx context.Context, id tenant.ID, job string) (enhance.Record, error)
 	// Rehearse does the job again, now, and writes nothing.
 	Rehearse func(context.Context, enhance.Record) (enhance.Enhancement, error)

@@ -17,6 +17,10 @@ import (
 // Headings are the sections of the note, in order.
 var Headings = []string{"Similar Tickets", "Relevant Documentation", "System Information", "Recommended Next Steps"}
 
+// Kinds are the evidence that the sections before the last are about, in the order
+// of Headings.
+var Kinds = []evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}
+
 // nextSteps is the section whose claims may be general advice.
 const nextSteps = 3
 
@@ -84,7 +88,7 @@ func Check(d Draft, b evidence.Bundle, t ticket.Ticket) Checked {
 	c := Checked{}
 	k := checker{told: aboutTicket(t), items: map[string]known{}, homes: map[string]int{}, seen: map[string]bool{}}
 	for _, it := range b.Items {
-		k.items[it.ID], k.homes[it.ID] = aboutItem(it), slices.Index(kinds, it.Kind)
+		k.items[it.ID], k.homes[it.ID] = aboutItem(it), slices.Index(Kinds, it.Kind)
 	}
 	for _, h := range Headings {
 		c.Sections = append(c.Sections, Section{Heading: h})
@@ -109,9 +113,6 @@ func Check(d Draft, b evidence.Bundle, t ticket.Ticket) Checked {
 	}
 	return c
 }
-
-// kinds are the evidence of the first sections.
-var kinds = []evidence.Kind{evidence.PastTicket, evidence.Article, evidence.System}
 
 // home gives the section that a claim of this section belongs to.
 func (k *checker) home(section int, c Claim) int {
@@ -148,14 +149,14 @@ func (k *checker) check(v *Verdict, raw Claim, step bool) Claim {
 	case len(c.Cites) == 0 && !step:
 		v.Why = uncited(unknown)
 	default:
-		k.ground(v, c, raw.Text, unknown)
+		k.ground(v, c, raw.Text, unknown, step)
 	}
 	return c
 }
 
 // ground decides about a claim by what it names.
-func (k *checker) ground(v *Verdict, c Claim, raw string, unknown []string) {
-	why := k.invented(c, raw, v.Section == Headings[nextSteps])
+func (k *checker) ground(v *Verdict, c Claim, raw string, unknown []string, step bool) {
+	why := k.invented(c, raw, step)
 	if why != "" {
 		v.Why = why
 		return

@@ -108,7 +108,13 @@ func TestNoHalfSecretReachesTheEmbeddingModel(t *testing.T) {
 	q := past(t, a)
 	for _, at := range []int{64 << 10, mostText} {
 		q.Ticket.Description = halfSecret(at - len(q.Ticket.Subject+"\n\n"))
-		found(t, a, q)
+		// On a starved machine with the race detector, a search may give up its
+		// question before the text is through the filter.
+		for try := range 3 {
+			if try == 0 || len(server.EmbeddingCalls()) == 0 {
+				found(t, a, q)
+			}
+		}
 		if _, err := a.embeddings.Embedder.Embed(t.Context(), "m", []string{halfSecret(at)}); (err != nil) != (at == mostText) {
 			t.Errorf("cut at %d: %v", at, err)
 		}

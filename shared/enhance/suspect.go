@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/deskhand/deskhand/shared/evidence"
-	"github.com/deskhand/deskhand/shared/receipts"
 	"github.com/deskhand/deskhand/shared/redact"
 	"github.com/deskhand/deskhand/shared/suspicion"
 	"github.com/deskhand/deskhand/shared/ticket"
@@ -68,20 +67,3 @@ var (
 	// names have a digit, or parts: "pr-07", "srv.acme.local", "0x709".
 	names = regexp.MustCompile(`[\p{L}\p{N}#]*(?:[\p{N}]|[._:\\-][\p{L}\p{N}])[\p{L}\p{N}._:\\%-]*`)
 )
-
-// unechoed empties the claims that repeat our own instructions: they say
-// nothing about a ticket. A claim without words is removed by package receipts.
-func unechoed(d receipts.Draft, system string) receipts.Draft {
-	const long = 40 // bytes that no claim has in common with the instructions by chance
-	for _, claims := range [][]receipts.Claim{d.SimilarTickets, d.RelevantDocumentation, d.SystemInformation, d.RecommendedNextSteps} {
-		for i, c := range claims {
-			for at := 0; at+long <= len(c.Text); at++ {
-				if strings.Contains(system, c.Text[at:at+long]) {
-					claims[i].Text = ""
-					break
-				}
-			}
-		}
-	}
-	return d
-}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/deskhand/deskhand/shared/evidence"
 	"github.com/deskhand/deskhand/shared/llm"
-	"github.com/deskhand/deskhand/shared/prompt"
 	"github.com/deskhand/deskhand/shared/receipts"
 	"github.com/deskhand/deskhand/shared/ticket"
 )
@@ -82,15 +81,6 @@ func TestATicketVouchesForNamesAndNotForLures(t *testing.T) {
 	}
 	if got.Number != "1042" {
 		t.Errorf("number %q", got.Number)
-	}
-}
-
-func TestAClaimThatRepeatsOurInstructionsIsEmptied(t *testing.T) {
-	t.Parallel()
-	system := prompt.Build(prompt.Input{Nonce: "N"}).System
-	d := unechoed(receipts.Draft{SimilarTickets: []receipts.Claim{{Text: "It says: " + system[20:90]}, {Text: "The spooler was restarted, and that held."}}}, system)
-	if d.SimilarTickets[0].Text != "" || d.SimilarTickets[1].Text == "" {
-		t.Errorf("claims %+v", d.SimilarTickets)
 	}
 }
 

@@ -48,7 +48,7 @@ var notes = map[string]Briefing{
 			{Text: "Stop the spooler, empty the PRINTERS folder, start it again", Cites: []string{"T1", "A1"}},
 			{Text: "Tell the users that the queue will be empty"},
 		},
-	}, found, printer)},
+	}, found, printer, "")},
 	"nothing_found": {Ticket: printer, Bundle: evidence.Bundle{}, Missing: Empty},
 	"everything_in_german": {
 		Ticket: printer, Bundle: evidence.Bundle{Items: found.Items, Gaps: []evidence.Gap{{Source: "monitoring", Label: "monitoring"}}}, Missing: Pending, Suspect: true, Language: "de-CH",

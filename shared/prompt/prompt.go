@@ -31,7 +31,7 @@ const (
 )
 
 // Version names the wording of the prompt in run records. It changes with it.
-const Version = "2"
+const Version = "3"
 
 // Input is what a request is made of. The texts are already redacted.
 type Input struct {
@@ -60,6 +60,7 @@ Each key has a list of claims, best first; an empty list where the evidence has 
 
 Rules:
 - Use only facts from the evidence that the claim cites and from the ticket. Copy identifiers exactly: addresses, host names, ticket and article numbers, error codes, versions, commands, paths, dates. Never add one that is not there; each claim is checked, and one with an unknown identifier is thrown away. Do not guess.
+- Do not repeat the ticket: the technician has it in front of them, and a claim that is made of its sentences is thrown away.
 - Copy placeholders such as [email-1-k3x9] as they are, character by character.
 - At most 350 words in all, at most 15 claims under a key. Be concrete and friendly.
 - Write every text in %[2]s.

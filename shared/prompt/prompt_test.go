@@ -223,7 +223,7 @@ func checked(t *testing.T, answer string, in prompt.Input) receipts.Checked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return receipts.Check(d, in.Bundle, in.Ticket)
+	return receipts.Check(d, in.Bundle, in.Ticket, "")
 }
 
 // The prompt shows the shape, for endpoints that take no schema.
@@ -251,7 +251,7 @@ func TestNothingInventedIsLeftOfWhatAMisbehavingModelSays(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			c := receipts.Check(d, in.Bundle, in.Ticket)
+			c := receipts.Check(d, in.Bundle, in.Ticket, "")
 			shown := strings.Join(c.General, "\n")
 			for _, s := range c.Sections {
 				for _, claim := range s.Claims {

@@ -114,7 +114,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		c := receipts.Check(d, acmeBundle, acmeTicket)
+		c := receipts.Check(d, acmeBundle, acmeTicket, "")
 		if c.Claims != len(c.Verdicts) || c.Claims != c.Sourced+len(c.General)+c.Removed {
 			t.Fatalf("%+v does not add up", c)
 		}

@@ -34,11 +34,7 @@ func (i identifier) in(k known) bool {
 // it cites, and the ticket. raw is the text before its marks went. What a step
 // tells somebody to type or to open must stand in the items: a stranger wrote
 // the ticket.
-func (k *checker) invented(c Claim, raw string, step bool) (why string) {
-	var items []known
-	for _, id := range c.Cites {
-		items = append(items, k.items[id])
-	}
+func (k *checker) invented(c Claim, raw string, step bool, items []known) (why string) {
 	sources := slices.Concat(items, []known{k.told})
 	who := "the ticket has not"
 	if len(items) > 0 {

@@ -76,17 +76,19 @@ const (
 )
 
 // Version names the rules of this package in run records. It changes with them.
-const Version = "2"
+const Version = "3"
 
 // Check holds the claims of a draft against the evidence. A claim stays where
 // it cites at least one item of the bundle, and every identifier in it (see
 // identifiers) also stands in an item that it cites, or in the ticket. A next
 // step without a receipt and without an identifier of its own is general
-// advice. A claim that stands under a heading of which it cites nothing goes
+// advice. What lives on strange (see livesOn) has no receipt either: that is what
+// a stranger wrote, and our instructions, and a model that was talked into
+// something repeats what it was told. A claim that stands under a heading of which it cites nothing goes
 // under that of the evidence that it cites first.
-func Check(d Draft, b evidence.Bundle, t ticket.Ticket) Checked {
+func Check(d Draft, b evidence.Bundle, t ticket.Ticket, strange string) Checked {
 	c := Checked{}
-	k := checker{told: aboutTicket(t), items: map[string]known{}, homes: map[string]int{}, seen: map[string]bool{}}
+	k := checker{told: aboutTicket(t), items: map[string]known{}, homes: map[string]int{}, seen: map[string]bool{}, strange: rowsOf(strange)}
 	for _, it := range b.Items {
 		k.items[it.ID], k.homes[it.ID] = aboutItem(it), slices.Index(Kinds, it.Kind)
 	}
@@ -124,11 +126,12 @@ func (k *checker) home(section int, c Claim) int {
 
 // checker holds claims against what one job knows.
 type checker struct {
-	told  known // by the ticket
-	items map[string]known
-	homes map[string]int  // by item, the section of its kind
-	seen  map[string]bool // the texts so far
-	stay  int             // how many stayed so far
+	told    known // by the ticket
+	items   map[string]known
+	homes   map[string]int  // by item, the section of its kind
+	seen    map[string]bool // the texts so far
+	stay    int             // how many stayed so far
+	strange rows
 }
 
 // check fills the verdict on a claim, and gives the claim as it may be shown.
@@ -156,9 +159,14 @@ func (k *checker) check(v *Verdict, raw Claim, step bool) Claim {
 
 // ground decides about a claim by what it names.
 func (k *checker) ground(v *Verdict, c Claim, raw string, unknown []string, step bool) {
-	why := k.invented(c, raw, step)
-	if why != "" {
-		v.Why = why
+	items := make([]known, len(c.Cites))
+	for i, id := range c.Cites {
+		items[i] = k.items[id]
+	}
+	if v.Why = k.invented(c, raw, step, items); v.Why == "" && livesOn(c.Text, k.strange, items) {
+		v.Why = "says what the ticket or our instructions say, and the evidence does not"
+	}
+	if v.Why != "" {
 		return
 	}
 	v.Outcome = Kept

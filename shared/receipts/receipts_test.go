@@ -35,7 +35,7 @@ var acmeBundle = evidence.Bundle{Items: []evidence.Item{
 }}
 
 func check(outline string) receipts.Checked {
-	return receipts.Check(draft(outline), acmeBundle, acmeTicket)
+	return receipts.Check(draft(outline), acmeBundle, acmeTicket, "")
 }
 
 // draft reads a draft as the tables below write it: claims as bullets under
@@ -158,7 +158,7 @@ func TestEveryClaimHasAVerdictThatSaysWhy(t *testing.T) {
 		RecommendedNextSteps: []receipts.Claim{
 			{Text: "Ask Ann."}, {Text: "Run sfc /scannow."}, {Text: "Ping 10.9.9.9."}, {Text: `Open \\files\scans.`, Cites: cites("T1")},
 		},
-	}, acmeBundle, acmeTicket)
+	}, acmeBundle, acmeTicket, "")
 	var whys []string
 	for _, v := range got.Verdicts {
 		whys = append(whys, strings.TrimSpace(string(v.Outcome)+": "+v.Why))
@@ -268,14 +268,14 @@ func TestAHostileDraftTakesLinearTime(t *testing.T) {
 		start := time.Now()
 		text := strings.Repeat(piece, 60_000/len(piece))
 		if d, err := receipts.Parse(text); err == nil {
-			receipts.Check(d, acmeBundle, acmeTicket)
+			receipts.Check(d, acmeBundle, acmeTicket, "")
 		}
 		long := receipts.Claim{Text: text, Cites: []string{text, "T1"}}
 		var d receipts.Draft
 		for i := range 8 { // each is read as far as a claim may go
 			d.RecommendedNextSteps = append(d.RecommendedNextSteps, long, receipts.Claim{Text: text[:min(len(text), 700+i)], Cites: []string{"T1"}})
 		}
-		receipts.Check(d, acmeBundle, acmeTicket)
+		receipts.Check(d, acmeBundle, acmeTicket, "")
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%q: %s", piece, took)
 		}

@@ -19,6 +19,7 @@ type known struct {
 	text      string // normalised
 	addresses map[netip.Addr]bool
 	dates     []date
+	rows      rows // of an item
 }
 
 func know(times []time.Time, texts ...string) known {
@@ -44,7 +45,9 @@ func aboutTicket(t ticket.Ticket) known {
 }
 
 func aboutItem(it evidence.Item) known {
-	return know([]time.Time{it.When}, append([]string{it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source}, it.InWords()...)...)
+	k := know([]time.Time{it.When}, append([]string{it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source}, it.InWords()...)...)
+	k.rows = rowsOf(k.text)
+	return k
 }
 
 // has tells whether the identifier stands in the text as a whole: "10" is not

@@ -1,0 +1,99 @@
+package receipts
+
+import (
+	"hash/maphash"
+	"strings"
+	"unicode"
+)
+
+// A claim lives on a text where at least half of its words stand there in rows
+// of at least so many, and not in the evidence that it cites: a claim may tell in
+// the ticket's words what it is about. One that cites nothing may have no such
+// row. Where people write without spaces, every character is a word, and says
+// less.
+const (
+	row        = 5
+	unspaced   = 10
+	maxStrange = 64 << 10 // bytes of a text that are read
+)
+
+// rows are the rows of words of a text, by hash: claims are compared with them,
+// never shown.
+type rows map[uint64]bool
+
+var seed = maphash.MakeSeed()
+
+// rowsOf gives the rows of words of a text.
+func rowsOf(text string) rows {
+	words := wordsOf(normal(text[:min(len(text), maxStrange)]))
+	all := make(rows, len(words))
+	for i := range words {
+		if h, n := rowAt(words, i); n > 0 {
+			all[h] = true
+		}
+	}
+	return all
+}
+
+// rowAt gives the row that begins with this word, and how many words it has; 0
+// where too few follow.
+func rowAt(words []string, i int) (hash uint64, n int) {
+	n = row
+	if isUnspaced([]rune(words[i])[0]) {
+		n = unspaced
+	}
+	if i+n > len(words) {
+		return 0, 0
+	}
+	return maphash.String(seed, strings.Join(words[i:i+n], " ")), n
+}
+
+// livesOn tells whether a claim says what the strange texts say, and its sources
+// do not.
+func livesOn(claim string, strange rows, sources []known) bool {
+	words := wordsOf(normal(claim))
+	borrowed, until := 0, 0
+	for i := range words {
+		h, n := rowAt(words, i)
+		if n == 0 || !strange[h] || hasRow(sources, h) {
+			continue
+		}
+		borrowed += i + n - max(i, until)
+		until = i + n
+	}
+	return borrowed > 0 && (2*borrowed >= len(words) || len(sources) == 0)
+}
+
+func hasRow(sources []known, h uint64) bool {
+	for _, k := range sources {
+		if k.rows[h] {
+			return true
+		}
+	}
+	return false
+}
+
+// wordsOf gives the words of a text; of scripts without spaces, its characters.
+func wordsOf(text string) (words []string) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) }) {
+		start := 0
+		for i, r := range word {
+			if !isUnspaced(r) {
+				continue
+			}
+			if start < i {
+				words = append(words, word[start:i])
+			}
+			words = append(words, string(r))
+			start = i + len(string(r))
+		}
+		if start < len(word) {
+			words = append(words, word[start:])
+		}
+	}
+	return words
+}
+
+func isUnspaced(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai)
+}

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"compress/flate"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,9 +16,10 @@ import (
 	"github.com/deskhand/deskhand/localstack/lambdaruntime"
 )
 
-// starts is how often each function is started. What else runs on the machine
-// makes starts slower and never faster: the quickest third tells what the
-// function itself takes, and its slowest is what counts.
+// starts is how often each function is started, in turn with one that does
+// nothing. What else runs on the machine makes starts slower and never faster:
+// the quickest third tells what the function itself takes, and its slowest is
+// what counts.
 const (
 	starts   = 15
 	quickest = starts / 3
@@ -27,6 +29,7 @@ const (
 type function struct {
 	name         string
 	init, median float64 // ms
+	bare         float64 // ms of init of the function that does nothing
 	zip          float64 // MB
 }
 
@@ -35,7 +38,7 @@ func (w *world) functions(ctx context.Context) ([]function, error) {
 	var rows []function
 	for _, name := range functionNames {
 		progress("Lambda: %s", name)
-		times, err := w.init(ctx, name)
+		times, floor, err := w.init(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("%s as a Lambda function: %w", name, err)
 		}
@@ -43,14 +46,14 @@ func (w *world) functions(ctx context.Context) ([]function, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, function{name, times[quickest-1], median(times), size})
+		rows = append(rows, function{name, times[quickest-1], median(times), floor[quickest-1], size})
 	}
 	return rows, nil
 }
 
 // init gives the times from the start of the process until it asks for its
-// first invocation, in order.
-func (w *world) init(ctx context.Context, name string) ([]float64, error) {
+// first invocation, in order; and those of the function that does nothing.
+func (w *world) init(ctx context.Context, name string) (times, floor []float64, err error) {
 	env := map[string]string{}
 	for _, variable := range w.env(queueEnv(w.sqs, "note")...) {
 		name, value, _ := strings.Cut(variable, "=")
@@ -58,19 +61,25 @@ func (w *world) init(ctx context.Context, name string) ([]float64, error) {
 	}
 	f := &lambdaruntime.Function{Name: name, Bootstrap: w.bootstrap(name, runtime.GOARCH), Env: env, Timeout: 10 * time.Second}
 	defer f.Close()
-	var times []float64
-	for range starts {
+	bare := &lambdaruntime.Function{Name: "bare", Bootstrap: w.bootstrap("bare", runtime.GOARCH), Timeout: 10 * time.Second}
+	defer bare.Close()
+	start := func(f *lambdaruntime.Function, times *[]float64) error {
 		r, err := f.Invoke(ctx, []byte(`{"Records":[]}`))
-		if err != nil {
-			return nil, err
+		if err == nil && (!r.Cold || r.Failure().Type == "Runtime.ExitError") {
+			err = fmt.Errorf("it did not start: %s", r.Payload)
 		}
-		if !r.Cold || r.Failure().Type == "Runtime.ExitError" {
-			return nil, fmt.Errorf("it did not start: %s", r.Payload)
-		}
-		times = append(times, millis(r.Init))
+		*times = append(*times, millis(r.Init))
 		f.Kill()
+		return err
 	}
-	return slices.Sorted(slices.Values(times)), nil
+	for range starts {
+		if err := errors.Join(start(bare, &floor), start(f, &times)); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.Sort(times)
+	slices.Sort(floor)
+	return times, floor, nil
 }
 
 // zipped is the size of a file in a zip, as it is uploaded, in the MB of Lambda's

@@ -14,6 +14,7 @@ type reference struct {
 	Slack  float64              `json:"slack"`   // .25: a ratio may be worse by a quarter
 	Accept map[string]ratios    `json:"accept"`  // by key of the row
 	InitMS float64              `json:"init_ms"` // at most, for every function
+	BareMS float64              `json:"bare_ms"` // of a function that does nothing, where that holds
 	ZipMB  map[string]megabytes `json:"zip_mb"`  // at most, by function
 }
 
@@ -31,6 +32,11 @@ func readReference() (r reference, err error) {
 	}
 	return r, nil
 }
+
+// initLimit is how long a start may take, in ms, where a function that does
+// nothing takes so long: more where the machine is slower than that of the
+// reference, or busy.
+func (r reference) initLimit(bare float64) float64 { return r.InitMS * max(1, bare/r.BareMS) }
 
 // gate collects what is worse than it may be.
 type gate struct{ failures []error }
@@ -59,8 +65,8 @@ func (g *gate) accepts(rows []measured, ref reference) {
 
 func (g *gate) functions(rows []function, ref reference) {
 	for _, r := range rows {
-		if r.init >= ref.InitMS {
-			g.fail("%s: init takes %.1f ms, want less than %.0f ms", r.name, r.init, ref.InitMS)
+		if limit := ref.initLimit(r.bare); r.init >= limit {
+			g.fail("%s: init takes %.1f ms, want less than %.1f ms: a function that does nothing takes %.1f ms, %.1f on a quiet machine", r.name, r.init, limit, r.bare, ref.BareMS)
 		}
 		if limit, ok := ref.ZipMB[r.name]; !ok || r.zip > limit {
 			g.fail("%s: the zip has %.2f MB, at most %.2f MB is allowed in reference.json", r.name, r.zip, limit)

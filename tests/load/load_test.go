@@ -129,20 +129,22 @@ func TestTheGateNamesWhatIsWorse(t *testing.T) {
 	t.Parallel()
 	ref := reference{
 		Slack: 0.25, Accept: map[string]ratios{"postgres": {Rate: 0.4, CPU: 4}, "sqs": {Rate: 0.4, CPU: 4}},
-		InitMS: 50, ZipMB: map[string]megabytes{"webhook": 5, "enhance": 5},
+		InitMS: 50, BareMS: 12, ZipMB: map[string]megabytes{"webhook": 5, "enhance": 5, "busy": 5, "slow": 5},
 	}
 	row := func(key string, rate, cpu float64) measured {
 		return measured{name: key, key: key, figures: figures{rate: rate, cpu: cpu}}
 	}
 	var g gate
 	g.accepts([]measured{row("", 100, 10), row("postgres", 31, 49), row("sqs", 29, 51), row("kafka", 1, 1)}, ref)
-	g.functions([]function{{"webhook", 49, 60, 5}, {"enhance", 50, 60, 5.1}, {"admin", 1, 1, 1}}, ref)
+	g.functions([]function{
+		{"webhook", 49, 60, 8, 5}, {"enhance", 50, 60, 12, 5.1}, {"busy", 74, 80, 18, 5}, {"slow", 75, 80, 18, 5}, {"admin", 1, 1, 1, 1},
+	}, ref)
 	var got []string
 	for _, err := range g.failures {
 		name, _, _ := strings.Cut(err.Error(), ":")
 		got = append(got, name)
 	}
-	if diff := cmp.Diff([]string{"sqs", "sqs", "kafka", "enhance", "enhance", "admin"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"sqs", "sqs", "kafka", "enhance", "enhance", "slow", "admin"}, got); diff != "" {
 		t.Errorf("failures (-want +got):\n%s\n%v", diff, g.failures)
 	}
 }
@@ -150,7 +152,7 @@ func TestTheGateNamesWhatIsWorse(t *testing.T) {
 func TestTheReferenceIsComplete(t *testing.T) {
 	t.Parallel()
 	ref, err := readReference()
-	if err != nil || ref.Slack != 0.25 || ref.InitMS != 50 || len(ref.Accept) != 2 || len(ref.ZipMB) != len(functionNames) {
+	if err != nil || ref.Slack != 0.25 || ref.InitMS != 50 || ref.BareMS != 3.5 || len(ref.Accept) != 2 || len(ref.ZipMB) != len(functionNames) {
 		t.Errorf("%+v, %v", ref, err)
 	}
 }

@@ -120,10 +120,10 @@ func printNotes(rows []noted, n int) {
 }
 
 func printFunctions(rows []function) {
-	fmt.Printf("\nLambda functions: init on this machine's local Lambda runtime, the slowest of the quickest %d and the median of %d; zip of the arm64 build\n", quickest, starts)
-	table("\tinit ms\tmedian ms\tzip MB\t", func(w *tabwriter.Writer) {
+	fmt.Printf("\nLambda functions: init on this machine's local Lambda runtime, the slowest of the quickest %d and the median of %d; of a bare one, started in turn; zip of the arm64 build\n", quickest, starts)
+	table("\tinit ms\tmedian ms\tbare ms\tzip MB\t", func(w *tabwriter.Writer) {
 		for _, r := range rows {
-			fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.2f\t\n", r.name, r.init, r.median, r.zip)
+			fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%.2f\t\n", r.name, r.init, r.median, r.bare, r.zip)
 		}
 	})
 }

@@ -96,7 +96,7 @@ func (w *world) compile(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return lambdaruntime.Build(ctx, "", "github.com/deskhand/deskhand/tests/load/bare", runtime.GOARCH, w.bootstrap("bare", runtime.GOARCH))
 }
 
 func (w *world) postgres(ctx context.Context) error {

@@ -48,6 +48,9 @@ var bootstraps string
 
 var functions = []string{"webhook", "enhance", "catalogue", "admin", "migrate"}
 
+// nothing is the name of the function that does nothing.
+const nothing = "bare"
+
 // TestMain builds the functions once, as they are deployed, for this machine.
 func TestMain(m *testing.M) {
 	moto.Use()
@@ -57,7 +60,7 @@ func TestMain(m *testing.M) {
 	}
 	bootstraps = dir
 	start := time.Now()
-	files := map[string]string{"./cmd/deskhand": filepath.Join(dir, "deskhand")} // the operator's
+	files := map[string]string{"./cmd/deskhand": filepath.Join(dir, "deskhand"), "./tests/load/bare": bootstrap(nothing)}
 	for _, name := range functions {
 		files["./functions/"+name] = bootstrap(name)
 	}

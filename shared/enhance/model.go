@@ -162,7 +162,7 @@ func (c *conversation) accept(reply llm.Reply) (problem string) {
 	if err != nil {
 		return err.Error()
 	}
-	c.draft.checked = receipts.Check(given, c.bundle, vouching(c.ticket), c.request.System+"\n"+c.ticket.Text())
+	c.draft.checked = receipts.Check(given, c.bundle, vouching(c.ticket), c.request.System+"\n"+strange(c.ticket))
 	c.draft.model, c.understood = reply.Model, true
 	if c.draft.checked.Sourced == 0 {
 		return "no claim of it cites evidence that supports it"

@@ -62,6 +62,13 @@ func vouching(t ticket.Ticket) ticket.Ticket {
 	return t
 }
 
+// strange is the ticket as whoever wrote it may want it repeated: also across the
+// end of its subject, where a word may be split.
+func strange(t ticket.Ticket) string {
+	body := t.Body()
+	return t.Subject + body[:min(len(body), 500)] + "\n" + t.Text()
+}
+
 var (
 	links = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+|\\\\\S+|\bdh-[0-9a-f]{16}\b`) // and markers of notes
 	// names have a digit, or parts: "pr-07", "srv.acme.local", "0x709".

@@ -12,8 +12,8 @@ import (
 // row. Where people write without spaces, every character is a word, and says
 // less.
 const (
-	row        = 5
-	unspaced   = 10
+	row        = 4
+	unspaced   = 8
 	maxStrange = 64 << 10 // bytes of a text that are read
 )
 

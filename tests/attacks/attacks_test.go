@@ -147,7 +147,7 @@ func (w *world) withoutDetector(t *testing.T, a attack) bool {
 	if err != nil {
 		return false
 	}
-	checked := receipts.Check(said, b, a.ticket, w.system+"\n"+a.ticket.Text())
+	checked := receipts.Check(said, b, a.ticket, w.system+"\n"+a.ticket.Subject+a.ticket.Description+"\n"+a.ticket.Text())
 	kept := strings.Join(checked.General, "\n")
 	for _, s := range checked.Sections {
 		for _, c := range s.Claims {

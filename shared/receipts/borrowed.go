@@ -2,8 +2,10 @@ package receipts
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A claim lives on a text where at least half of its words stand there in rows
@@ -39,7 +41,7 @@ func rowsOf(text string) rows {
 // where too few follow.
 func rowAt(words []string, i int) (hash uint64, n int) {
 	n = row
-	if isUnspaced([]rune(words[i])[0]) {
+	if first, _ := utf8.DecodeRuneInString(words[i]); isUnspaced(first) {
 		n = unspaced
 	}
 	if i+n > len(words) {
@@ -55,22 +57,14 @@ func livesOn(claim string, strange rows, sources []known) bool {
 	borrowed, until := 0, 0
 	for i := range words {
 		h, n := rowAt(words, i)
-		if n == 0 || !strange[h] || hasRow(sources, h) {
+		if n == 0 || !strange[h] || slices.ContainsFunc(sources, func(k known) bool { return k.rows[h] }) {
 			continue
 		}
-		borrowed += i + n - max(i, until)
-		until = i + n
+		end := max(i+n, until) // a row of words may end within one of characters
+		borrowed += end - max(i, until)
+		until = end
 	}
 	return borrowed > 0 && (2*borrowed >= len(words) || len(sources) == 0)
-}
-
-func hasRow(sources []known, h uint64) bool {
-	for _, k := range sources {
-		if k.rows[h] {
-			return true
-		}
-	}
-	return false
 }
 
 // wordsOf gives the words of a text; of scripts without spaces, its characters.

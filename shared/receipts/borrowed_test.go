@@ -28,6 +28,7 @@ func TestAClaimDoesNotLiveOnTheTicket(t *testing.T) {
 		"advice, many words":     {"Before anything else is tried on this or another machine, please make sure to turn the virus scanner off on all machines", false},
 		"few words":              {"Look for strange characters on a test page.", true},
 		"words in another order": {"Scanner off, virus on, machines all.", true},
+		"Chinese and English":    {"请在所有计算机上关闭 turn the virus scanner off on all machines [T1]", false},
 		"Chinese, other words":   {"请更换打印机驱动程序 [T1]", true},
 	} {
 		got := receipts.Check(draft("## Recommended Next Steps\n- "+c.claim+"\n"), acmeBundle, acmeTicket, strange)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/deskhand/deskhand/shared/llm/llmtest"
+	"github.com/deskhand/deskhand/shared/secret"
 )
 
 // arrivals sends webhooks for n tickets of acme at once, and gives how long
@@ -80,20 +81,26 @@ func TestEachTicketGetsOneNoteInTimeWhateverBecomesOfTheModel(t *testing.T) {
 }
 
 // With the endpoint dead, every ticket gets its note, and nearly all of them as
-// if there were no model.
+// if there were no model. On a machine that is busy with other tests, a burst may
+// take over 2 s either way: then it may take twice what it takes without a model.
 func TestWithADeadEndpointNotesComeAtOnce(t *testing.T) {
 	t.Parallel()
-	w := build(t)
-	w.cfg.OpenAIBaseURL = "http://" + freeAddr(t) + "/v1"
-	w.run()
-	w.knows("acme")
 	const tickets = 60
-	keys, waited := w.arrivals(tickets)
-	w.oneNote(keys, "did not answer")
-	p95 := waited[tickets*95/100]
-	t.Logf("%d of %d tickets have their note; webhook to note p50 %s, p95 %s", len(keys), tickets, waited[tickets/2].Round(time.Millisecond), p95.Round(time.Millisecond))
-	if p95 > 2*time.Second {
-		t.Errorf("p95 is %s, want under 2 s", p95)
+	burst := func(name, says string, with func(*world)) (*world, time.Duration) {
+		w := build(t)
+		with(w)
+		w.run()
+		w.knows("acme")
+		keys, waited := w.arrivals(tickets)
+		w.oneNote(keys, says)
+		p50, p95 := waited[tickets/2], waited[tickets*95/100]
+		t.Logf("%s: %d of %d tickets have their note; webhook to note p50 %s, p95 %s", name, len(keys), tickets, p50.Round(time.Millisecond), p95.Round(time.Millisecond))
+		return w, p95
+	}
+	_, floor := burst("no model", "no language model", func(w *world) { w.cfg.OpenAIKey = secret.Text{} })
+	w, p95 := burst("dead endpoint", "did not answer", func(w *world) { w.cfg.OpenAIBaseURL = "http://" + freeAddr(t) + "/v1" })
+	if limit := max(2*time.Second, 2*floor); p95 > limit {
+		t.Errorf("p95 is %s, want under %s", p95, limit)
 	}
 	var improvements int
 	w.eventually("the tries of later are queued", 10*time.Second, func() bool {

@@ -58,7 +58,7 @@ func vouching(t ticket.Ticket) ticket.Ticket {
 		s, _ = redact.Anonymous(redact.Visible(links.ReplaceAllString(s, " ")))
 		return strings.Join(names.FindAllString(s, -1), " | ")
 	}
-	t.Subject, t.Description, t.Replies = only(t.Subject), only(t.Body()), nil
+	t.Subject, t.Description, t.Requester, t.Replies = only(t.Subject), only(t.Body()), only(t.Requester), nil
 	return t
 }
 

@@ -8,14 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// A claim lives on a text where at least half of its words stand there in rows
-// of at least so many, and not in the evidence that it cites: a claim may tell in
-// the ticket's words what it is about. One that cites nothing may have no such
-// row. Where people write without spaces, every character is a word, and says
-// less.
+// A claim lives on a text where at least half of its words (of a step, a third)
+// stand there in rows of at least so many, and not in the evidence that it cites:
+// a claim may tell in the ticket's words what it is about. One that cites nothing
+// may have no such row. Where people write without spaces, every character is a
+// word, and says less.
 const (
 	row        = 4
 	unspaced   = 8
+	half       = 2
+	third      = 3
 	maxStrange = 64 << 10 // bytes of a text that are read
 )
 
@@ -50,42 +52,61 @@ func rowAt(words []string, i int) (hash uint64, n int) {
 	return maphash.String(seed, strings.Join(words[i:i+n], " ")), n
 }
 
-// livesOn tells whether a claim says what the strange texts say, and its sources
-// do not.
-func livesOn(claim string, strange rows, sources []known) bool {
+// livesOn tells whether such a part of a claim says what the strange texts say,
+// and its sources do not.
+func livesOn(claim string, part int, sources []known, strange []rows) bool {
 	words := wordsOf(normal(claim))
 	borrowed, until := 0, 0
 	for i := range words {
 		h, n := rowAt(words, i)
-		if n == 0 || !strange[h] || slices.ContainsFunc(sources, func(k known) bool { return k.rows[h] }) {
+		if n == 0 || !slices.ContainsFunc(strange, func(r rows) bool { return r[h] }) || slices.ContainsFunc(sources, func(k known) bool { return k.rows[h] }) {
 			continue
 		}
 		end := max(i+n, until) // a row of words may end within one of characters
 		borrowed += end - max(i, until)
 		until = end
 	}
-	return borrowed > 0 && (2*borrowed >= len(words) || len(sources) == 0)
+	return borrowed > 0 && (part*borrowed >= len(words) || len(sources) == 0)
 }
 
 // wordsOf gives the words of a text; of scripts without spaces, its characters.
+// Names with numbers ("pr-07") are left out: they are vouched for one by one, and
+// two who speak of one host say where and what it is in the same words.
 func wordsOf(text string) (words []string) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) }) {
-		start := 0
-		for i, r := range word {
-			if !isUnspaced(r) {
-				continue
+	for _, field := range strings.FieldsFunc(text, func(r rune) bool { return !isWord(r) && !strings.ContainsRune("-_.", r) }) {
+		for _, part := range spaced(field) {
+			if part = strings.Trim(part, "-_."); !isNumbered(part) {
+				words = append(words, strings.FieldsFunc(part, func(r rune) bool { return !isWord(r) })...)
 			}
-			if start < i {
-				words = append(words, word[start:i])
-			}
-			words = append(words, string(r))
-			start = i + len(string(r))
-		}
-		if start < len(word) {
-			words = append(words, word[start:])
 		}
 	}
 	return words
+}
+
+// spaced sets those characters apart that are words themselves.
+func spaced(s string) (parts []string) {
+	start := 0
+	for i, r := range s {
+		if !isUnspaced(r) {
+			continue
+		}
+		if start < i {
+			parts = append(parts, s[start:i])
+		}
+		start = i + utf8.RuneLen(r)
+		parts = append(parts, s[i:start])
+	}
+	if start < len(s) {
+		parts = append(parts, s[start:])
+	}
+	return parts
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) }
+
+// isNumbered tells whether a word has numbers and more.
+func isNumbered(word string) bool {
+	return strings.IndexFunc(word, unicode.IsNumber) >= 0 && strings.IndexFunc(word, func(r rune) bool { return !unicode.IsNumber(r) }) >= 0
 }
 
 func isUnspaced(r rune) bool {

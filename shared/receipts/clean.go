@@ -32,7 +32,7 @@ var (
 // item, and the ids that name none. An id inside the text counts as well: at
 // the end it goes, in the middle of a sentence it stays in round brackets: "as
 // in (T1), ...". A text without a letter is none.
-func (c Claim) clean(items map[string]known) (cleaned Claim, unknown []string) {
+func (c Claim) clean(items map[string]item) (cleaned Claim, unknown []string) {
 	add := func(ids []string) (valid []string) {
 		for _, id := range ids {
 			if _, ok := items[id]; ok {

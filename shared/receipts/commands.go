@@ -24,6 +24,9 @@ var (
 		`[^\s"'<>|,;()\\]*\\?(?:\\[^\s"'<>|,;()\\]+)+`,
 		`%[a-z_]+%|\$(?:env:)?[a-z_]+`,
 	}, "|"))
+	// sentence is what reads like a command of init, and is none: "the service was
+	// restarted", "stop the service and start it again".
+	sentence = regexp.MustCompile(`\bservice (?:was|were|is|are|be|will|would|may|might|can|could|must|should|does|did|has|had|to|and|or|then|not|that|which|cannot|needs?) (?:start|stop|restart|status|reload)`)
 	// backticked is what the model marks as something to be typed as it is.
 	backticked = regexp.MustCompile("`+([^`]+)`+")
 )

@@ -30,29 +30,6 @@ func (i identifier) in(k known) bool {
 	return k.has(i.text)
 }
 
-// invented says what a claim names that none of its sources has: the items that
-// it cites, and the ticket. raw is the text before its marks went. What a step
-// tells somebody to type or to open must stand in the items: a stranger wrote
-// the ticket.
-func (k *checker) invented(c Claim, raw string, step bool, items []known) (why string) {
-	sources := slices.Concat(items, []known{k.told})
-	who := "the ticket has not"
-	if len(items) > 0 {
-		who = "neither the ticket nor " + strings.Join(c.Cites, " nor ") + " has"
-	}
-	typed, named := identifiers(c.Text, raw)
-	if what, found := missing(named, sources); found {
-		return "names " + what + ", which " + who
-	}
-	if step {
-		sources, who = items, "no evidence that it cites has"
-	}
-	if what, found := missing(typed, sources); found {
-		return "names " + what + ", which " + who
-	}
-	return ""
-}
-
 // missing gives the first identifier that none of the sources has.
 func missing(list []identifier, sources []known) (what string, found bool) {
 	for _, i := range list {
@@ -67,10 +44,10 @@ var (
 	// address finds candidates; netip decides.
 	address = regexp.MustCompile(`\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}`)
 	url     = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s<>"'()\[\]]+`)
+	mail    = regexp.MustCompile(`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+\.\p{L}{2,}`)
 	// exact are identifiers that are compared as they are written.
 	exact = regexp.MustCompile(strings.Join([]string{
-		`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+\.\p{L}{2,}`, // e-mail
-		`(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}`,          // hardware address
+		`(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}`, // hardware address
 		`(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}`,
 		`[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}`, // GUID
 		`\b0x[0-9a-f]+`,               // error code
@@ -97,8 +74,8 @@ var (
 	shouted = regexp.MustCompile(`\b(?:[A-Z]{2,}(?:[-_][A-Z]{2,})+|[A-Z0-9]{16,})\b`)
 )
 
-// identifiers gives what a claim names: in typed what is typed, dialled or opened
-// (URLs, commands, paths, telephone numbers); in named the hosts, domains and files, addresses, numbers of
+// identifiers gives what a claim names: in typed what is typed, dialled, opened or
+// written to (URLs, commands, paths, telephone numbers, e-mail); in named the hosts, domains and files, addresses, numbers of
 // tickets and articles, error codes, versions, dates, and what stands in
 // backticks. raw is the claim before its marks went.
 func identifiers(text, raw string) (typed, named []identifier) {
@@ -116,7 +93,9 @@ func identifiers(text, raw string) (typed, named []identifier) {
 	take(&typed, url)
 	claim, days := dates(claim)
 	named = append(named, days...)
+	take(&typed, mail)
 	take(&named, exact)
+	claim = sentence.ReplaceAllString(claim, " ; ")
 	take(&typed, command)
 	claim = standards.ReplaceAllString(claim, " ; ")
 	for _, m := range numbered.FindAllStringSubmatch(claim, -1) {

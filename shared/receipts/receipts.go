@@ -6,6 +6,7 @@ package receipts
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -76,21 +77,25 @@ const (
 )
 
 // Version names the rules of this package in run records. It changes with them.
-const Version = "3"
+const Version = "4"
 
 // Check holds the claims of a draft against the evidence. A claim stays where
 // it cites at least one item of the bundle, and every identifier in it (see
-// identifiers) also stands in an item that it cites, or in the ticket. A next
-// step without a receipt and without an identifier of its own is general
+// identifiers) also stands in an item that it cites, or in the ticket. What it
+// tells to type or to open needs more than a requester's word (see item.own). A
+// next step without a receipt and without an identifier of its own is general
 // advice. What lives on strange (see livesOn) has no receipt either: that is what
 // a stranger wrote, and our instructions, and a model that was talked into
-// something repeats what it was told. A claim that stands under a heading of which it cites nothing goes
-// under that of the evidence that it cites first.
+// something repeats what it was told. A claim that stands under a heading of which
+// it cites nothing goes under that of the evidence that it cites first.
 func Check(d Draft, b evidence.Bundle, t ticket.Ticket, strange string) Checked {
 	c := Checked{}
-	k := checker{told: aboutTicket(t), items: map[string]known{}, homes: map[string]int{}, seen: map[string]bool{}, strange: rowsOf(strange)}
+	k := checker{told: aboutTicket(t), asker: know(nil, t.Email), items: map[string]item{}, seen: map[string]bool{}, strange: rowsOf(strange), titles: rows{}}
 	for _, it := range b.Items {
-		k.items[it.ID], k.homes[it.ID] = aboutItem(it), slices.Index(Kinds, it.Kind)
+		k.items[it.ID] = aboutItem(it)
+		if it.Kind == evidence.PastTicket {
+			maps.Copy(k.titles, rowsOf(it.Title))
+		}
 	}
 	for _, h := range Headings {
 		c.Sections = append(c.Sections, Section{Heading: h})
@@ -118,20 +123,21 @@ func Check(d Draft, b evidence.Bundle, t ticket.Ticket, strange string) Checked 
 
 // home gives the section that a claim of this section belongs to.
 func (k *checker) home(section int, c Claim) int {
-	if section == nextSteps || slices.ContainsFunc(c.Cites, func(id string) bool { return k.homes[id] == section }) {
+	if section == nextSteps || slices.ContainsFunc(c.Cites, func(id string) bool { return k.items[id].home == section }) {
 		return section
 	}
-	return max(k.homes[c.Cites[0]], 0)
+	return max(k.items[c.Cites[0]].home, 0)
 }
 
 // checker holds claims against what one job knows.
 type checker struct {
 	told    known // by the ticket
-	items   map[string]known
-	homes   map[string]int  // by item, the section of its kind
+	asker   known // the address of who wrote it: a step may say whom to ask
+	items   map[string]item
 	seen    map[string]bool // the texts so far
 	stay    int             // how many stayed so far
 	strange rows
+	titles  rows // of past tickets, which requesters wrote as well
 }
 
 // check fills the verdict on a claim, and gives the claim as it may be shown.
@@ -157,14 +163,24 @@ func (k *checker) check(v *Verdict, raw Claim, step bool) Claim {
 	return c
 }
 
-// ground decides about a claim by what it names.
+// ground decides about a claim by what it names, and by whose words it uses. A fact
+// may be told in those of a past ticket's title; a step may not.
 func (k *checker) ground(v *Verdict, c Claim, raw string, unknown []string, step bool) {
-	items := make([]known, len(c.Cites))
-	for i, id := range c.Cites {
-		items[i] = k.items[id]
+	var all, own []known
+	for _, id := range c.Cites {
+		all, own = append(all, k.items[id].known), append(own, k.items[id].own)
 	}
-	if v.Why = k.invented(c, raw, step, items); v.Why == "" && livesOn(c.Text, k.strange, items) {
-		v.Why = "says what the ticket or our instructions say, and the evidence does not"
+	typed, named := identifiers(c.Text, raw)
+	vouching, part, sources, strange := k.told, half, all, []rows{k.strange}
+	if step {
+		vouching, part, sources, strange = k.asker, third, own, append(strange, k.titles)
+	}
+	if what, found := missing(named, append(all, k.told)); found {
+		v.Why = "names " + what + ", which " + neither(c.Cites)
+	} else if what, found = missing(typed, append(own, vouching)); found {
+		v.Why = "names " + what + ", which no evidence that it cites vouches for"
+	} else if livesOn(c.Text, part, sources, strange) {
+		v.Why = "says what a requester wrote, or our instructions, and the evidence does not"
 	}
 	if v.Why != "" {
 		return
@@ -176,6 +192,14 @@ func (k *checker) ground(v *Verdict, c Claim, raw string, unknown []string, step
 	} else if len(unknown) > 0 {
 		v.Why = uncited(unknown) + ": left out"
 	}
+}
+
+// neither says that nothing has what a claim names.
+func neither(cites []string) string {
+	if len(cites) == 0 {
+		return "the ticket has not"
+	}
+	return "neither the ticket nor " + strings.Join(cites, " nor ") + " has"
 }
 
 // uncited says why a claim has no receipt from these ids.

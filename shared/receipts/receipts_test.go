@@ -19,7 +19,7 @@ import (
 var acmeTicket = ticket.Ticket{
 	Key: "100042", Number: "1042", Subject: "Printer pr-07 prints garbage",
 	Description: "Every page from pr-07 (10.4.0.17) has strange characters. Error 0x00000709. Also \\\\files\\scans is slow.",
-	Requester:   "ann@acme.example",
+	Requester:   "ann@acme.example", Email: "ann@acme.example",
 }
 
 var acmeBundle = evidence.Bundle{Items: []evidence.Item{
@@ -172,9 +172,9 @@ func TestEveryClaimHasAVerdictThatSaysWhy(t *testing.T) {
 		"removed: cites no evidence",
 		"kept: cites S7, which is no evidence of this job: left out",
 		"general: cites no evidence",
-		"removed: names sfc, which no evidence that it cites has",
+		"removed: names sfc, which no evidence that it cites vouches for",
 		"removed: names 10.9.9.9, which the ticket has not",
-		`removed: names \\files\scans, which no evidence that it cites has`,
+		`removed: names \\files\scans, which no evidence that it cites vouches for`,
 	}
 	if diff := cmp.Diff(want, whys); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -197,7 +197,7 @@ func TestAForeignIdentifierCostsTheClaim(t *testing.T) {
 		"Update to 61.5.", "Update to v61.5.", "Update from 1.2.", "Update to version 8.", "Aktualisiere auf Version 8.", "Install KB5005566.", "升级到版本 8。", "升级到61.5。",
 		"Error 1723.", "Error code 1723.", "Fehler 1723.", "Fehlercode: 1723.", "Event ID 7032.", "Ereignis-ID 7032.", "HTTP 503.", "It says ERROR_FILE_NOT_FOUND.", "ошибка 1723",
 		"Vorgang 980.", "incident n° 980", "тикет 980", "工单980已关闭", "See article 980.", "See INC0013.",
-		"Run net stop wuauserv.", "Run sfc /verifyonly.", "Run chkdsk.", "Run gpupdate --force.", "Use Stop-Service.", "Use restart-service -credential x.", "Führe `iisreset now` aus.", "Run `whoami`.", "Run systemctl restart cups.",
+		"Run net stop wuauserv.", "Run sfc /verifyonly.", "Run chkdsk.", "Run gpupdate --force.", "Use Stop-Service.", "Use restart-service -credential x.", "Führe `iisreset now` aus.", "Run `whoami`.", "Run systemctl restart cups.", "Run service cups restart.",
 		"Empty C:\\Windows\\Temp.", "Empty C:/Temp.", "Edit /etc/passwd.", "Open HKLM\\Software\\Evil.", "Log on as ACME\\root.", "Open %TEMP%.", "Run fix.ps1.", "Delete kernel32.dll.",
 		"On 2026-03-05.", "On 5 March 2026.", "On March 5.", "On 5. März 2026.", "Le 5 mars 2026.", "El 5 de marzo de 2026.", "On 05.03.2026.", "On 3/5/2027.", "In April 2026.", "2026年3月5日", "5 марта 2026", "On 2025-03-03.",
 		"Call +49 30 9876543.", "Log on to DC-PARIS.", "The mark is ABCDEFGHIJKLMNOPQRSTUVWXYZ.", "Asset 4711-12345.", "Open the .invented.log file.", "(Run \"--evil\" now)", "Log on to srv‑print‑02.", "Ping 10.4.0[.]18.", "Ping ١٠.٤.٠.١٨.", "Open hxxp://evil.example.",
@@ -242,7 +242,8 @@ func TestPlainTechnicalAdviceIsNotForeign(t *testing.T) {
 	for _, text := range []string{
 		"Escalate to tier-2 support.", "Restart the print service and ping the printer.", "Check IPv6, TLS1.2 and SMBv1.", "Use Windows10 or Office365 on x64.",
 		"Wait 30 minutes until 10:30 next Monday.", "Open port 9100 (TCP/443).", "Free 20 GB of the 512GB disk.", "Print an A4 page, e.g. a letter, in 2 or 3 copies.", "Use UTF-8 and SHA256.",
-		"Use TLS 1.2 or SMB 3.0.", "Test-Seite drucken und Start-Menü prüfen.", "Turn it off and on again; and/or replace the up-to-date cable.", "Check the pop-up, the set-up and the log-in.", "Ignore the message of std::cout.",
+		"Use TLS 1.2 or SMB 3.0.", "Test-Seite drucken und Start-Menü prüfen.", "Turn it off and on again; and/or replace the up-to-date cable.", "Check the pop-up, the set-up and the log-in.",
+		"Stop the service and start it again.", "Wait until the service was restarted.", "Ignore the message of std::cout.",
 	} {
 		if got := check("## Recommended Next Steps\n- " + text); len(got.General) != 1 {
 			t.Errorf("%q is removed", text)

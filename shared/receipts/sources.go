@@ -44,10 +44,26 @@ func aboutTicket(t ticket.Ticket) known {
 		t.Account, t.Site, t.Requester, t.Email, t.Resolution, t.URL)
 }
 
-func aboutItem(it evidence.Item) known {
-	k := know([]time.Time{it.When}, append([]string{it.ID, it.Ref, it.Title, it.Text, it.URL, it.Why, it.Source}, it.InWords()...)...)
-	k.rows = rowsOf(k.text)
-	return k
+// item is a piece of evidence as claims may rest on it.
+type item struct {
+	known
+	// own is it without what a requester wrote: the title of a past ticket, and the
+	// words that it shares with this one. What a technician is told to do rests on
+	// that alone.
+	own  known
+	home int // the section of its kind
+}
+
+func aboutItem(it evidence.Item) item {
+	requesters, own := []string{it.Why}, append([]string{it.ID, it.Ref, it.Text, it.URL, it.Source}, it.InWords()...)
+	if it.Kind == evidence.PastTicket {
+		requesters = append(requesters, it.Title)
+	} else {
+		own = append(own, it.Title)
+	}
+	about := item{known: know([]time.Time{it.When}, append(own, requesters...)...), own: know([]time.Time{it.When}, own...), home: slices.Index(Kinds, it.Kind)}
+	about.rows, about.own.rows = rowsOf(about.text), rowsOf(about.own.text)
+	return about
 }
 
 // has tells whether the identifier stands in the text as a whole: "10" is not

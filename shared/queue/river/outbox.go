@@ -3,8 +3,10 @@ package river
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -176,10 +178,11 @@ func (q *Queue) transmit(ctx context.Context, letters []*letter) {
 	for _, l := range letters {
 		all.add(l.rows)
 	}
-	var batch pgx.Batch
-	batch.Queue(insert, q.Name, task{}.Kind(), crashLimit, all.args, all.priorities, all.due)
-	batch.Queue(announce, q.Name)
-	err := q.Pool.SendBatch(ctx, &batch).Close()
+	err := q.write(ctx, all)
+	if ended(err) { // as did the pool's other sessions
+		q.Pool.Reset()
+		err = q.write(ctx, all)
+	}
 	if half := len(letters) / 2; half > 0 && refused(err) {
 		q.transmit(ctx, letters[:half])
 		q.transmit(ctx, letters[half:])
@@ -188,6 +191,22 @@ func (q *Queue) transmit(ctx context.Context, letters []*letter) {
 	for _, l := range letters {
 		l.sent <- err
 	}
+}
+
+func (q *Queue) write(ctx context.Context, all rows) error {
+	var batch pgx.Batch
+	batch.Queue(insert, q.Name, task{}.Kind(), crashLimit, all.args, all.priorities, all.due)
+	batch.Queue(announce, q.Name)
+	return q.Pool.SendBatch(ctx, &batch).Close()
+}
+
+// ended tells whether Postgres, or what is between, has ended the session, as
+// where it restarts or fails over. Whoever sent a webhook may not send it again.
+func ended(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "57P01" || e.Code == "57P02" // admin_shutdown, crash_shutdown
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // refused tells whether it was the rows that Postgres did not like: their

@@ -104,9 +104,10 @@ var priorities = map[queue.Priority]int{queue.Normal: 1, queue.Low: 4}
 
 // Send implements queue.Sender. It takes SendLimit at most. The messages of one
 // call are committed together or not at all, and with them those of other
-// calls that came while the batches before were under way. Where ctx ends, or
-// the connection breaks during the commit, ErrUnavailable may be wrong and the
-// messages sent: handlers know a message twice sent by its id.
+// calls that came while the batches before were under way. Where the session ends
+// they go again, once, by another. So a message may be sent twice, and where ctx
+// ends during the commit ErrUnavailable may be wrong: handlers know a message twice
+// sent by its id.
 func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	if len(messages) == 0 {
 		return nil

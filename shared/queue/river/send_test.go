@@ -139,6 +139,31 @@ func TestABadMessageFailsItsOwnCallOnly(t *testing.T) {
 	}
 }
 
+// Postgres restarts or fails over, and all sessions of the pool are dead. Who sends
+// a webhook then may not send it again.
+func TestASendDoesNotFailForSessionsThatHaveEnded(t *testing.T) {
+	t.Parallel()
+	db, q, release := blocked(t)
+	errs := make(chan error, 2)
+	for n := range 2 { // as many sessions as the pool may have
+		go func() { errs <- q.Send(t.Context(), message(fmt.Sprint("before ", n))) }()
+		stuck(t, db, n+1)
+	}
+	release()
+	for range 2 {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(t, db.Owner(t), `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'queue_user' AND datname = current_database()`)
+	if err := q.Send(t.Context(), message("after")); err != nil {
+		t.Errorf("the first call fails: %v", err)
+	}
+	if s, err := q.Stats(t.Context()); err != nil || s.Depth != 3 {
+		t.Errorf("the queue has %+v, %v, want 3", s, err)
+	}
+}
+
 func TestAMessageThatCannotBeWrittenIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, pool := database(t)

@@ -161,11 +161,11 @@ func TestPostgresDownIsSaidAtOnceAndNothingIsHalfAccepted(t *testing.T) {
 }
 
 // toldLater sends the webhook some times, and wants 503 and Retry-After within
-// a second. On a busy machine one may take longer, but not all of them.
+// a second. On a busy machine many may take longer, but not all of ten.
 func (w *world) toldLater(d delivery) {
 	w.t.Helper()
 	quickest := time.Hour
-	for range 3 {
+	for n := 0; n < 3 || n < 10 && quickest > time.Second; n++ {
 		start := time.Now()
 		code, answer, header := w.send(d)
 		took := time.Since(start)
